@@ -1,0 +1,91 @@
+/**
+ * What a handwritten kernel is. A kernel means a tape: it implements a composite of the same name, and the composite's
+ * body stays the definition. Remove a kernel from the library and the body is compiled instead; nothing else changes.
+ */
+import type { Shape } from '../tape/shape.ts';
+import type { Params, Var } from '../tape/tape.ts';
+
+/** How one tensor lies in its buffer: element (i,j,..) is at `at + i*strides[0] + j*strides[1] + ...`, in f32 elements. */
+export interface Layout {
+  readonly shape: Shape;
+  readonly strides: readonly number[];
+}
+
+/** One use of a kernel: the composite's parameters and how its operands lie in memory. Offsets arrive at run time. */
+export interface Call {
+  readonly params: Params;
+  readonly inputs: readonly Layout[];
+  readonly outputs: readonly Layout[];
+}
+
+/** What an adapter offers, as far as a version may depend on it. */
+export interface Capabilities {
+  readonly subgroups: boolean;
+  readonly subgroupMinSize: number;
+  readonly subgroupMaxSize: number;
+  readonly workgroupMemory: number;
+  readonly maxInvocations: number;
+  readonly maxStorageBuffers: number;
+  /** A CPU that plays a GPU (llvmpipe, SwiftShader): lanes are SIMD lanes, workgroup memory is ordinary memory. */
+  readonly software: boolean;
+}
+
+export type Operand = { readonly input: number } | { readonly output: number } | { readonly scratch: number };
+
+/**
+ * One dispatch of a version. `reads` and `writes` name operands; the compiler declares each as
+ * `var<storage> NAME: array<f32>` and offers its start as `at.NAME` (u32, in elements), so that calls which differ only
+ * in offsets share one pipeline. `code` holds the rest of the shader with an entry point `main`.
+ */
+export interface Dispatch {
+  readonly label?: string;
+  readonly reads: Readonly<Record<string, Operand>>;
+  readonly writes: Readonly<Record<string, Operand>>;
+  readonly code: string;
+  readonly workgroups: readonly [number, number, number];
+  readonly subgroups?: boolean;
+}
+
+/** Dispatches in order; `scratch` gives the sizes in elements of temporaries shared between them. */
+export interface Build {
+  readonly dispatches: readonly Dispatch[];
+  readonly scratch?: readonly number[];
+}
+
+export interface Version {
+  readonly name: string;
+  /** One sentence: why this version exists, what makes it fast and where. */
+  readonly why: string;
+  /** False where this call or adapter is outside what the version can do. */
+  supports(call: Call, device: Capabilities): boolean;
+  build(call: Call): Build;
+}
+
+export interface Kernel {
+  /** The composite's name, for instance `dense_jet` or `vjp(dense_jet)`. */
+  readonly name: string;
+  /** Appends the composite to the inputs' tape and returns its outputs: the kernel's definition. */
+  means(inputs: readonly Var[], params: Params): Var[];
+  /** Versions in rising cleverness; the first supports everything. */
+  readonly versions: readonly Version[];
+  flops(call: Call): number;
+  /** Bytes that must move at least once: operands in, results out. */
+  bytes(call: Call): number;
+  /** Cases for validation: parameters with input shapes; sizes of 1, primes, non-multiples of a tile included. */
+  readonly cases: readonly { readonly params: Params; readonly shapes: readonly Shape[] }[];
+}
+
+/** `at.NAME + i*stride + ...` with zero strides and unit extents left out. */
+export function address(name: string, layout: Layout, indices: readonly string[]): string {
+  const terms = indices.flatMap((index, axis) => {
+    const stride = layout.strides[axis]!;
+    if (stride === 0 || layout.shape[axis] === 1 || index === '0u') return [];
+    return [stride === 1 ? `${index}` : `(${index})*${stride}u`];
+  });
+  return [`at.${name}`, ...terms].join(' + ');
+}
+
+/** `NAME[address]`. */
+export function element(name: string, layout: Layout, indices: readonly string[]): string {
+  return `${name}[${address(name, layout, indices)}]`;
+}

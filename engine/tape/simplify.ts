@@ -1,0 +1,162 @@
+/** Passes from graph to graph that keep its meaning. Each is named, so that `explain` can show what it did. */
+import * as build from './build.ts';
+import { newTape, rowOf } from './ops.ts';
+import { type Shape, sameShape, sizeOf } from './shape.ts';
+import { type Graph, graphOf, type Node, reachable, type Tape, type Var } from './tape.ts';
+
+export const passes: Readonly<Record<string, (graph: Graph) => Graph>> = { fold, merge, drop };
+
+/** All passes, until nothing more is found. */
+export function simplify(graph: Graph): Graph {
+  let [before, now] = [Number.POSITIVE_INFINITY, drop(merge(graph))];
+  while (now.nodes.length < before) {
+    before = now.nodes.length;
+    now = drop(merge(fold(fold(now))));
+  }
+  return now;
+}
+
+/** Rebuilds a graph node by node on a new tape; `rewrite` may answer with another value than the node itself. */
+function rebuild(graph: Graph, rewrite: (node: Node, inputs: Var[], tape: Tape) => Var | undefined): Graph {
+  const tape = newTape();
+  const needed = reachable(graph);
+  for (const id of graph.inputs) needed[id] = true;
+  const placed = new Array<Var | undefined>(graph.nodes.length);
+  graph.nodes.forEach((node, id) => {
+    if (!needed[id]) return;
+    const inputs = node.inputs.map((k) => placed[k]!);
+    placed[id] = tape.provenance(node.scope, () => rewrite(node, inputs, tape) ?? tape.append(node.op, inputs, node.params));
+  });
+  return graphOf(graph.inputs.map((id) => placed[id]!), graph.outputs.map((id) => placed[id]!));
+}
+
+/** Constant folding: arithmetic on constants, neutral and absorbing elements, and layout changes that undo each other. */
+export function fold(graph: Graph): Graph {
+  return rebuild(graph, (node, x) => {
+    const row = rowOf(node.op);
+    if (row.kind === 'pointwise') return foldPointwise(node, x, row.f64);
+    if (row.kind === 'view' || row.kind === 'reshape') return foldLayout(node, x[0]!);
+    if (node.op === 'concat') return foldConcat(node, x);
+    if (node.op === 'sum') return foldSum(node, x[0]!);
+    return undefined;
+  });
+}
+
+/** The value all elements share, when they are known to. */
+function uniform(v: Var): number | undefined {
+  let { node } = v;
+  while (['broadcast', 'reshape', 'slice', 'transpose'].includes(node.op)) node = v.tape.nodes[node.inputs[0]!]!;
+  return node.op === 'constant' ? (node.params['value'] as number) : undefined;
+}
+
+const constantOf = (like: Var, shape: Shape, value: number) => build.broadcast(build.constant(like.tape, value), shape);
+
+function foldPointwise(node: Node, x: readonly Var[], f64: (...x: number[]) => number): Var | undefined {
+  const values = x.map(uniform);
+  const value = (result: number) => constantOf(x[0]!, node.shape, result);
+  if (values.every((v) => v !== undefined)) return value(f64(...(values as number[])));
+  const [a, b] = x as [Var, Var];
+  const [va, vb] = values;
+  switch (node.op) {
+    case 'neg':
+      return a.node.op === 'neg' ? a.tape.at(a.node.inputs[0]!) : undefined;
+    case 'add':
+      return va === 0 ? b : vb === 0 ? a : addConcats(a, b);
+    case 'sub':
+      return vb === 0 ? a : va === 0 ? build.neg(b) : undefined;
+    case 'mul':
+      if (va === 0 || vb === 0) return value(0);
+      if (va === 1 || vb === 1) return va === 1 ? b : a;
+      return va === -1 ? build.neg(b) : vb === -1 ? build.neg(a) : undefined;
+    case 'div':
+      return va === 0 ? value(0) : vb === 1 ? a : undefined;
+    case 'where':
+      if (va !== undefined) return va !== 0 ? b : x[2];
+      return b.id === x[2]!.id ? b : undefined;
+    default:
+      return undefined;
+  }
+}
+
+function foldLayout(node: Node, x: Var): Var | undefined {
+  if (sameShape(node.shape, x.shape) && node.op !== 'transpose') return x;
+  const value = uniform(x);
+  if (value !== undefined) return x.node.op === 'constant' && node.op === 'broadcast' ? undefined : constantOf(x, node.shape, value);
+  const below = x.node.inputs[0] === undefined ? undefined : x.tape.at(x.node.inputs[0]);
+  if (!below) return undefined;
+  if (node.op === 'reshape' && x.node.op === 'reshape') return build.reshape(below, node.shape);
+  if (node.op === 'broadcast' && x.node.op === 'broadcast') return build.broadcast(below, node.shape);
+  if (node.op === 'transpose' && x.node.op === 'transpose') {
+    const [outer, inner] = [node.params['perm'] as readonly number[], x.node.params['perm'] as readonly number[]];
+    return build.transpose(below, outer.map((axis) => inner[axis]!));
+  }
+  if (node.op === 'slice' && x.node.op === 'slice' && node.params['axis'] === x.node.params['axis']) {
+    const shift = x.node.params['start'] as number;
+    const { axis, start, stop } = node.params as { axis: number; start: number; stop: number };
+    return build.slice(below, axis, start + shift, stop + shift);
+  }
+  if (node.op === 'slice' && x.node.op === 'concat' && node.params['axis'] === x.node.params['axis']) {
+    const { axis, start, stop } = node.params as { axis: number; start: number; stop: number };
+    return sliceOfConcat(x, axis, start, stop);
+  }
+  return undefined;
+}
+
+/** A slice that lies within one part of a concat is a slice of that part. */
+function sliceOfConcat(x: Var, axis: number, start: number, stop: number): Var | undefined {
+  let at = 0;
+  for (const id of x.node.inputs) {
+    const part = x.tape.at(id);
+    const extent = part.shape[axis]!;
+    if (start >= at && stop <= at + extent) return build.slice(part, axis, start - at, stop - at);
+    at += extent;
+  }
+  return undefined;
+}
+
+/** A sum of two concats along one axis, as the adjoints of slices leave them, is a concat of sums. */
+function addConcats(a: Var, b: Var): Var | undefined {
+  const axis = a.node.params['axis'] as number;
+  if (a.node.op !== 'concat' || b.node.op !== 'concat' || b.node.params['axis'] !== axis) return undefined;
+  const cuts = (v: Var) => {
+    let at = 0;
+    return v.node.inputs.map((id) => (at += v.tape.at(id).shape[axis]!));
+  };
+  const all = [...new Set([...cuts(a), ...cuts(b)])].sort((x, y) => x - y);
+  const parts = all.map((stop, k) => {
+    const [left, right] = [a, b].map((v) => sliceOfConcat(v, axis, all[k - 1] ?? 0, stop)) as [Var, Var];
+    return build.add(left, right);
+  });
+  return build.concat(parts, axis);
+}
+
+function foldConcat(node: Node, x: readonly Var[]): Var | undefined {
+  const values = x.map(uniform);
+  return values[0] !== undefined && values.every((v) => v === values[0]) ? constantOf(x[0]!, node.shape, values[0]) : undefined;
+}
+
+function foldSum(node: Node, x: Var): Var | undefined {
+  const value = uniform(x);
+  return value === undefined ? undefined : constantOf(x, node.shape, (value * sizeOf(x.shape)) / sizeOf(node.shape));
+}
+
+/** Common subexpressions: nodes with equal operation, operands and parameters become one. */
+export function merge(graph: Graph): Graph {
+  const seen = new Map<string, Var>();
+  const bodies = new Map<object, number>();
+  return rebuild(graph, (node, x, tape) => {
+    if (!bodies.has(node.params)) bodies.set(node.params, bodies.size);
+    const params = node.op === 'composite' ? bodies.get(node.params) : JSON.stringify(node.params);
+    const key = `${node.op} ${x.map((v) => v.id)} ${params}`;
+    const first = seen.get(key);
+    if (first) return first;
+    const kept = tape.append(node.op, x, node.params);
+    seen.set(key, kept);
+    return kept;
+  });
+}
+
+/** Dead nodes: keeps what the outputs need, and the inputs. */
+export function drop(graph: Graph): Graph {
+  return rebuild(graph, () => undefined);
+}
