@@ -89,3 +89,11 @@ export function address(name: string, layout: Layout, indices: readonly string[]
 export function element(name: string, layout: Layout, indices: readonly string[]): string {
   return `${name}[${address(name, layout, indices)}]`;
 }
+
+/** A pinned version that the family does not have. */
+export class UnknownVersionError extends Error {
+  override readonly name = 'UnknownVersionError';
+  constructor(kernel: Kernel, version: string) {
+    super(`${kernel.name} has no version ${version}; it has ${kernel.versions.map(({ name }) => name).join(', ')}`);
+  }
+}

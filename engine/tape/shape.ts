@@ -50,25 +50,10 @@ export function matchRuns(from: Shape, to: Shape): { from: number[]; to: number[
   let i = 0;
   let j = 0;
   while (i < from.length || j < to.length) {
-    const run = { from: [] as number[], to: [] as number[] };
-    let a = 1;
-    let b = 1;
-    if (i < from.length) {
-      a *= from[i]!;
-      run.from.push(i++);
-    }
-    if (j < to.length) {
-      b *= to[j]!;
-      run.to.push(j++);
-    }
-    while (a !== b) {
-      if ((a < b && i < from.length) || j >= to.length) {
-        a *= from[i]!;
-        run.from.push(i++);
-      } else {
-        b *= to[j]!;
-        run.to.push(j++);
-      }
+    const run = { from: from.slice(i, ++i), to: to.slice(j, ++j) };
+    while (sizeOf(run.from) !== sizeOf(run.to)) {
+      if (j >= to.length || (i < from.length && sizeOf(run.from) < sizeOf(run.to))) run.from.push(from[i++]!);
+      else run.to.push(to[j++]!);
     }
     runs.push(run);
   }

@@ -1,0 +1,292 @@
+/**
+ * From a tape and a library of kernels to a plan: which dispatches, in which order, over which buffers. A plan is data
+ * and needs no GPU; `Program` runs it.
+ */
+import { bodyOf, newTape } from '../tape/ops.ts';
+import { type Shape, sizeOf } from '../tape/shape.ts';
+import { simplify } from '../tape/simplify.ts';
+import { type Graph, graphOf, inline, type Node, type Params, reachable, type Var } from '../tape/tape.ts';
+import { dotProduct } from './dot.ts';
+import { type Call, type Capabilities, type Kernel, type Layout, type Operand, UnknownVersionError, type Version } from './kernel.ts';
+import { assignSlots, type Lifetime } from './memory.ts';
+import { type KernelCall, type Placement, place } from './place.ts';
+import { schedule, type Step, UpdateConflict } from './schedule.ts';
+import { partialsOf, type Segment, segmentCode, THREADS, workgroupsOf } from './segment.ts';
+import { TANH_WGSL } from './tanh.ts';
+
+export type Library = readonly Kernel[];
+
+export interface Source {
+  readonly inputs: Readonly<Record<string, Var>>;
+  readonly outputs: Readonly<Record<string, Var>>;
+  /** Inputs that live on: after a step the input named by the key takes the value of the output named by the value. */
+  readonly state?: Readonly<Record<string, string>>;
+}
+
+export interface CompileOptions {
+  readonly library: Library;
+  readonly device: Capabilities;
+  /** Pins versions by kernel name; others take the last version that supports the call. */
+  readonly versions?: Readonly<Record<string, string>>;
+}
+
+export interface Binding {
+  readonly slot: number;
+  readonly access: 'read' | 'read_write';
+}
+
+export interface PlannedDispatch {
+  /** Where its values come from on the tape. */
+  readonly scope: string;
+  /** Kernel name and version, or `generated`. */
+  readonly kernel: string;
+  readonly code: string;
+  readonly bindings: readonly Binding[];
+  /** Start of each operand in elements, given to the shader as `at`. Empty for generated code. */
+  readonly offsets: readonly number[];
+  readonly workgroups: readonly [number, number, number];
+  readonly flops: number;
+  readonly bytes: number;
+}
+
+export interface Slot {
+  readonly elements: number;
+  /** Input or output names that live here, else temporaries. */
+  readonly names: readonly string[];
+}
+
+export interface PlannedValue {
+  readonly slot: number;
+  readonly at: number;
+  readonly shape: Shape;
+}
+
+export interface Plan {
+  readonly dispatches: readonly PlannedDispatch[];
+  readonly slots: readonly Slot[];
+  readonly inputs: Readonly<Record<string, PlannedValue>>;
+  readonly outputs: Readonly<Record<string, PlannedValue>>;
+  readonly state: Readonly<Record<string, string>>;
+  /** The graph that was compiled, after expansion and simplification. */
+  readonly graph: Graph;
+}
+
+/** Throws {@link BindingLimitError} where one value needs more buffers than the adapter binds, {@link UnknownVersionError}. */
+export function compile(source: Source, options: CompileOptions): Plan {
+  const names = Object.keys(source.inputs);
+  const outputNames = Object.keys(source.outputs);
+  const raw = graphOf(Object.values(source.inputs), Object.values(source.outputs));
+  const graph = simplify(expand(simplify(raw), options));
+  const needed = reachable(graph);
+  const nodeOf = (output: string) => graph.outputs[outputNames.indexOf(output)]!;
+  const updates = Object.entries(source.state ?? {}).map(([input, output]) => ({
+    node: nodeOf(output),
+    input: graph.inputs[names.indexOf(input)]!,
+  }));
+  const { placement, steps } = arrange(graph, needed, updates, options.device.maxStorageBuffers);
+  return assemble(graph, placement, steps, source, names, outputNames, options);
+}
+
+/** Composites without a kernel become their bodies. */
+function expand(graph: Graph, options: CompileOptions): Graph {
+  const known = (node: Node) => options.library.some((kernel) => kernel.name === node.params['name']);
+  let current = graph;
+  while (current.nodes.some((node) => node.op === 'composite' && !known(node))) {
+    const tape = newTape();
+    const placed: (Var | undefined)[] = [];
+    const bodies = new Map<number, Var[]>();
+    const needed = reachable(current);
+    for (const id of current.inputs) needed[id] = true;
+    current.nodes.forEach((node, id) => {
+      if (!needed[id]) return;
+      const inputs = node.inputs.map((k) => placed[k]!);
+      const of = node.inputs[0]!;
+      if (node.op === 'composite' && !known(node)) bodies.set(id, inline(tape, bodyOf(node), inputs, node.scope));
+      else if (node.op === 'pick' && bodies.has(of)) placed[id] = bodies.get(of)![node.params['index'] as number];
+      else placed[id] = tape.provenance(node.scope, () => tape.append(node.op, inputs, node.params));
+    });
+    current = simplify(graphOf(current.inputs.map((id) => placed[id]!), current.outputs.map((id) => placed[id]!)));
+  }
+  return current;
+}
+
+type Update = { node: number; input: number };
+
+/** Tries every state update in place and falls back to a copy for those that cannot be. */
+function arrange(graph: Graph, needed: readonly boolean[], updates: readonly Update[], maxBuffers: number) {
+  const inPlace = new Set(updates.flatMap(({ node }) => (canReplace(graph, node, updates) ? [node] : [])));
+  for (;;) {
+    const placement = place(graph, needed, updates, inPlace);
+    try {
+      return { placement, steps: schedule(graph, placement, inPlace, maxBuffers) };
+    } catch (error) {
+      if (!(error instanceof UpdateConflict) || error.nodes.length === 0) throw error;
+      inPlace.delete(error.nodes[0]!);
+    }
+  }
+}
+
+function canReplace(graph: Graph, id: number, updates: readonly Update[]): boolean {
+  const { op } = graph.nodes[id]!;
+  const generated = !['input', 'pick', 'matmul', 'concat', 'reshape', 'slice', 'broadcast', 'transpose', 'constant', 'sum', 'max'].includes(op);
+  return generated && updates.filter(({ node }) => node === id).length === 1;
+}
+
+/** A plan under construction: dispatches over root buffers, before these get slots. */
+interface Draft extends Omit<PlannedDispatch, 'bindings'> {
+  readonly roots: readonly { root: number; access: 'read' | 'read_write' }[];
+}
+
+function assemble(
+  graph: Graph,
+  placement: Placement,
+  steps: readonly Step[],
+  source: Source,
+  names: readonly string[],
+  outputNames: readonly string[],
+  options: CompileOptions,
+): Plan {
+  const sizes = new Map(placement.sizes);
+  const drafts = steps.flatMap((step) =>
+    step.kind === 'kernel' ? kernelDrafts(graph, step.call, options, sizes) : [generatedDraft(graph, placement, step.segments)],
+  );
+  const owners = new Map<number, string[]>();
+  const keep = (root: number, name: string) => owners.set(root, [...(owners.get(root) ?? []), name]);
+  graph.inputs.forEach((id, k) => {
+    sizes.set(id, sizeOf(graph.nodes[id]!.shape));
+    keep(id, names[k]!);
+  });
+  graph.outputs.forEach((id, k) => {
+    keep(placement.places.get(id)!.root, outputNames[k]!);
+  });
+  const fixed = [...owners.keys()];
+  const touched = new Map<number, { from: number; to: number }>();
+  drafts.forEach(({ roots }, at) => {
+    for (const { root } of roots) touched.set(root, { from: touched.get(root)?.from ?? at, to: at });
+  });
+  const lifetimes = [...touched].flatMap(([root, span]): Lifetime[] =>
+    owners.has(root) ? [] : [{ root, size: sizes.get(root)!, ...span }],
+  );
+  const shared = assignSlots(lifetimes);
+  const slotOf = (root: number) => (owners.has(root) ? fixed.indexOf(root) : fixed.length + shared.slotOf.get(root)!);
+  const slots: Slot[] = [
+    ...fixed.map((root) => ({ elements: sizes.get(root)!, names: owners.get(root)! })),
+    ...shared.sizes.map((elements) => ({ elements, names: [] })),
+  ];
+  const planned = (id: number): PlannedValue => {
+    const at = placement.places.get(id) ?? { root: id, at: 0 };
+    return { slot: slotOf(at.root), at: at.at, shape: graph.nodes[id]!.shape };
+  };
+  return {
+    dispatches: drafts.map(({ roots, ...draft }) => ({ ...draft, bindings: merge(roots.map(({ root, access }) => ({ slot: slotOf(root), access }))) })),
+    slots,
+    inputs: Object.fromEntries(graph.inputs.map((id, k) => [names[k]!, planned(id)])),
+    outputs: Object.fromEntries(graph.outputs.map((id, k) => [outputNames[k]!, planned(id)])),
+    state: source.state ?? {},
+    graph,
+  };
+}
+
+const merge = (bindings: Binding[]): Binding[] => bindings;
+
+/** Which version a call takes. Throws {@link UnknownVersionError} where a pinned one does not exist or cannot do it. */
+export function chooseVersion(kernel: Kernel, call: Call, device: Capabilities, pinned?: string): Version {
+  if (pinned !== undefined) {
+    const version = kernel.versions.find(({ name }) => name === pinned);
+    if (!version) throw new UnknownVersionError(kernel, pinned);
+    if (version.supports(call, device)) return version;
+  }
+  const version = kernel.versions.findLast((candidate) => candidate.supports(call, device));
+  if (!version) throw new UnknownVersionError(kernel, pinned ?? 'that supports this call');
+  return version;
+}
+
+function kernelDrafts(graph: Graph, call: KernelCall, options: CompileOptions, sizes: Map<number, number>): Draft[] {
+  const node = graph.nodes[call.node]!;
+  const name = node.op === 'matmul' ? 'matmul' : (node.params['name'] as string);
+  const params = (node.op === 'matmul' ? node.params : node.params['args']) as Params;
+  const kernel = options.library.find((candidate) => candidate.name === name) ?? dotProduct;
+  const layout = ({ shape, strides }: Layout): Layout => ({ shape, strides });
+  const use: Call = { params, inputs: call.inputs.map(layout), outputs: call.outputs.map(layout) };
+  const version = chooseVersion(kernel, use, options.device, options.versions?.[name]);
+  const build = version.build(use);
+  const scratch = (build.scratch ?? []).map((elements) => {
+    const root = -1e6 - sizes.size;
+    sizes.set(root, elements);
+    return root;
+  });
+  const at = (operand: Operand): { root: number; at: number } =>
+    'input' in operand ? call.inputs[operand.input]! : 'output' in operand ? call.outputs[operand.output]! : { root: scratch[operand.scratch]!, at: 0 };
+  return build.dispatches.map((dispatch, k) => {
+    const operands = [
+      ...Object.entries(dispatch.reads).map(([label, operand]) => ({ label, access: 'read' as const, ...at(operand) })),
+      ...Object.entries(dispatch.writes).map(([label, operand]) => ({ label, access: 'read_write' as const, ...at(operand) })),
+    ];
+    const code = [
+      ...(dispatch.subgroups ? ['enable subgroups;'] : []),
+      `struct At { ${operands.map(({ label }) => `${label}: u32`).join(', ')} }`,
+      '@group(0) @binding(0) var<uniform> at: At;',
+      ...operands.map(({ label, access }, n) => `@group(0) @binding(${n + 1}) var<storage, ${access}> ${label}: array<f32>;`),
+      ...(dispatch.code.includes('tapir_tanh') ? [TANH_WGSL] : []),
+      dispatch.code,
+    ].join('\n');
+    return {
+      scope: node.scope,
+      kernel: `${name}.${version.name}${dispatch.label ? `/${dispatch.label}` : ''}`,
+      code,
+      roots: operands.map(({ root, access }) => ({ root, access })),
+      offsets: operands.map((operand) => operand.at),
+      workgroups: dispatch.workgroups,
+      flops: k === 0 ? kernel.flops(use) : 0,
+      bytes: k === 0 ? kernel.bytes(use) : 0,
+    };
+  });
+}
+
+/** Workgroups along x before a second row is needed: the default limit of WebGPU. */
+const MAX_GROUPS = 65535;
+
+function generatedDraft(graph: Graph, placement: Placement, segments: readonly Segment[]): Draft {
+  const written = new Set(segments.flatMap(({ targets }) => targets.map(({ to }) => to.root)));
+  const order: number[] = [];
+  const bind = (root: number) => {
+    if (!order.includes(root)) order.push(root);
+    return `b${order.indexOf(root)}`;
+  };
+  const functions = segments.map((segment, k) => segmentCode(`segment${k}`, graph, placement.places, segment, bind));
+  const partials = Math.max(...segments.map((segment) => partialsOf(graph, segment)));
+  const groups = segments.map((segment) => workgroupsOf(graph, segment));
+  const total = groups.reduce((a, b) => a + b, 0);
+  const [x, y] = [Math.min(total, MAX_GROUPS), Math.ceil(total / MAX_GROUPS)];
+  let start = 0;
+  const branches = groups.map((count, k) => {
+    const call = `segment${k}(${start === 0 ? 'group' : `group - ${start}u`}, thread);`;
+    start += count;
+    return `if (group < ${start}u) { ${call} }`;
+  });
+  const body = functions.join('\n\n');
+  const code = [
+    ...order.map((root, k) => `@group(0) @binding(${k}) var<storage, ${written.has(root) ? 'read_write' : 'read'}> b${k}: array<f32>;`),
+    ...(partials > 0 ? [`var<workgroup> partial: array<f32, ${partials}>;`] : []),
+    ...(body.includes('tapir_tanh') ? [TANH_WGSL] : []),
+    body,
+    `@compute @workgroup_size(${THREADS})`,
+    'fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) thread: u32) {',
+    `  let group = id.x${y > 1 ? ` + id.y * ${MAX_GROUPS}u` : ''};`,
+    `  ${branches.join(' else ')}`,
+    '}',
+  ].join('\n');
+  const targets = segments.flatMap((segment) => segment.targets);
+  const sizes = targets.map(({ node }) => sizeOf(graph.nodes[node]!.shape));
+  const scopes = [...new Set(targets.map(({ node }) => graph.nodes[node]!.scope).filter(Boolean))];
+  return {
+    scope: scopes.join(', '),
+    kernel: 'generated',
+    code,
+    roots: order.map((root) => ({ root, access: written.has(root) ? 'read_write' : 'read' })),
+    offsets: [],
+    workgroups: [x, y, 1],
+    flops: 0,
+    bytes: 4 * sizes.reduce((a, b) => a + b, 0),
+  };
+}

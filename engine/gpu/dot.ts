@@ -1,0 +1,39 @@
+/** Matrix multiplication where the library has no kernel for it: one invocation and one dot product for each element. */
+import { matmul } from '../tape/build.ts';
+import { sizeOf } from '../tape/shape.ts';
+import { type Call, element, type Kernel } from './kernel.ts';
+
+export const dotProduct: Kernel = {
+  name: 'matmul',
+  means: ([a, b], { ta, tb }) => [matmul(a!, b!, { ta: ta as boolean, tb: tb as boolean })],
+  flops: ({ inputs, outputs, params }) => 2 * sizeOf(outputs[0]!.shape) * inputs[0]!.shape.at(params['ta'] ? -2 : -1)!,
+  bytes: ({ inputs, outputs }) => 4 * [...inputs, ...outputs].reduce((sum, { shape }) => sum + sizeOf(shape), 0),
+  cases: [{ params: { ta: false, tb: false }, shapes: [[3, 4, 5], [3, 5, 2]] }],
+  versions: [{ name: 'dot', why: 'the definition, for any layout', supports: () => true, build }],
+};
+
+function build({ params, inputs, outputs }: Call) {
+  const [a, b] = inputs as [Call['inputs'][0], Call['inputs'][0]];
+  const y = outputs[0]!;
+  const size = sizeOf(y.shape);
+  const rank = y.shape.length;
+  const at = y.shape.map((extent, axis) => `(i / ${sizeOf(y.shape.slice(axis + 1))}u) % ${extent}u`);
+  const [row, column] = at.slice(-2) as [string, string];
+  const batch = at.slice(0, rank - 2);
+  const left = [...batch, ...(params['ta'] ? ['k', row] : [row, 'k'])];
+  const right = [...batch, ...(params['tb'] ? [column, 'k'] : ['k', column])];
+  const groups = Math.ceil(size / 64);
+  const code = `
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
+  let i = (group.x + group.y * 65535u) * 64u + thread;
+  if (i >= ${size}u) { return; }
+  var dot = 0.0;
+  for (var k = 0u; k < ${a.shape.at(params['ta'] ? -2 : -1)}u; k++) {
+    dot += ${element('a', a, left)} * ${element('b', b, right)};
+  }
+  ${element('y', y, at)} = dot;
+}`;
+  const workgroups = [Math.min(groups, 65535), Math.ceil(groups / 65535), 1] as const;
+  return { dispatches: [{ reads: { a: { input: 0 }, b: { input: 1 } }, writes: { y: { output: 0 } }, code, workgroups }] };
+}

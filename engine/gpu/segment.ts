@@ -1,0 +1,308 @@
+/**
+ * One piece of a generated shader: a `map` computes values of equal size element by element, a `reduce` folds one or
+ * more values of equal shape over the same axes. Pointwise operations, windows and concats that are not stored are
+ * written out as expressions; what is stored is loaded.
+ */
+import { type Row, rowOf } from '../tape/ops.ts';
+import { matchRuns, type Shape, sizeOf, stridesOf } from '../tape/shape.ts';
+import type { Graph, Node } from '../tape/tape.ts';
+import { isContiguous, type Place } from './layout.ts';
+import type { Target } from './place.ts';
+
+export interface Segment {
+  readonly kind: 'map' | 'reduce';
+  /** Values to write; of a `reduce` segment the first ones are reductions, the others follow from them. */
+  readonly targets: readonly Target[];
+}
+
+/** Where an element is: by its row-major index within the node's shape, or by coordinates. */
+type Position = { readonly flat: string } | { readonly at: readonly string[] };
+
+/** Threads of a workgroup of generated code. */
+export const THREADS = 64;
+/** Reductions of at most this many elements are done by one thread each. */
+const SERIAL = 32;
+
+export function reduceAxes(node: Node): readonly number[] {
+  return node.params['axes'] as readonly number[];
+}
+
+/** How many workgroups a segment takes. */
+export function workgroupsOf(graph: Graph, segment: Segment): number {
+  const outer = sizeOf(graph.nodes[segment.targets[0]!.node]!.shape);
+  return segment.kind === 'reduce' && !isSerial(graph, segment) ? outer : Math.ceil(outer / THREADS);
+}
+
+function isSerial(graph: Graph, segment: Segment): boolean {
+  const node = graph.nodes[segment.targets[0]!.node]!;
+  return sizeOf(graph.nodes[node.inputs[0]!]!.shape) / sizeOf(node.shape) <= SERIAL;
+}
+
+/** Writes WGSL statements for expressions of a graph. */
+class Writer {
+  readonly lines: string[] = [];
+  readonly known = new Map<string, string>();
+  #indent = '  ';
+  #names = 0;
+  readonly #graph: Graph;
+  readonly #places: ReadonlyMap<number, Place>;
+  readonly #bind: (root: number) => string;
+  /** Nodes that this segment computes in registers, by node: only at the segment's own index. */
+  readonly inRegisters = new Map<number, string>();
+  readonly computing: ReadonlySet<number>;
+
+  constructor(graph: Graph, places: ReadonlyMap<number, Place>, computing: ReadonlySet<number>, bind: (root: number) => string) {
+    this.#graph = graph;
+    this.#places = places;
+    this.computing = computing;
+    this.#bind = bind;
+  }
+
+  line(text: string): void {
+    this.lines.push(this.#indent + text);
+  }
+
+  /** Runs `body` one block deeper; what it learns about values is forgotten afterwards. */
+  block(open: string, body: () => void, close = '}'): void {
+    this.line(open);
+    const outer = new Map(this.known);
+    this.#indent += '  ';
+    body();
+    this.#indent = this.#indent.slice(2);
+    this.known.clear();
+    for (const [key, name] of outer) this.known.set(key, name);
+    this.line(close);
+  }
+
+  name(prefix: string, expression: string): string {
+    const key = `${prefix}:${expression}`;
+    const known = this.known.get(key);
+    if (known) return known;
+    const name = `${prefix}${this.#names++}`;
+    this.line(`let ${name} = ${expression};`);
+    this.known.set(key, name);
+    return name;
+  }
+
+  coordinates(position: Position, shape: Shape): readonly string[] {
+    if ('at' in position) return position.at;
+    return this.unflatten(position.flat, shape);
+  }
+
+  unflatten(flat: string, shape: Shape): string[] {
+    const strides = stridesOf(shape);
+    const first = shape.findIndex((extent) => extent > 1);
+    return shape.map((extent, axis) => {
+      if (extent === 1) return '0u';
+      const quotient = strides[axis] === 1 ? flat : `${flat} / ${strides[axis]}u`;
+      if (axis === first) return strides[axis] === 1 ? flat : this.name('c', quotient);
+      return this.name('c', `(${quotient}) % ${extent}u`);
+    });
+  }
+
+  address(place: Place, position: Position): string {
+    const start = place.at === 0 ? [] : [`${place.at}u`];
+    if ('flat' in position && isContiguous(place)) return [...start, position.flat].join(' + ');
+    const terms = this.coordinates(position, place.shape).flatMap((c, axis) => {
+      const stride = place.strides[axis]!;
+      if (c === '0u' || stride === 0 || place.shape[axis] === 1) return [];
+      return [stride === 1 ? c : `${c} * ${stride}u`];
+    });
+    return [...start, ...terms].join(' + ') || '0u';
+  }
+
+  load(id: number, position: Position): string {
+    const place = this.#places.get(id)!;
+    return this.name('v', `${this.#bind(place.root)}[${this.address(place, position)}]`);
+  }
+
+  /** The name or literal of the value of node `id` at a position. */
+  value(id: number, position: Position): string {
+    const register = 'flat' in position && position.flat === 'i' ? this.inRegisters.get(id) : undefined;
+    if (register) return register;
+    if (this.#places.has(id) && !this.computing.has(id)) return this.load(id, position);
+    return this.expression(id, position);
+  }
+
+  /** Like {@link value}, for a node that is to be computed here and now. */
+  expression(id: number, position: Position): string {
+    const node = this.#graph.nodes[id]!;
+    const row: Row = rowOf(node.op);
+    const inner = node.inputs[0]!;
+    switch (row.kind) {
+      case 'leaf':
+        return literal(node.params['value'] as number);
+      case 'pointwise':
+        return this.name('v', row.wgsl(...node.inputs.map((k) => this.value(k, position))));
+      case 'view': {
+        const at = this.coordinates(position, node.shape);
+        const axes = row.axes(this.#graph.nodes[inner]!.shape, node.params);
+        return this.value(inner, {
+          at: axes.map(({ axis, start }) => (axis === null ? `${start}u` : shifted(at[axis]!, start))),
+        });
+      }
+      case 'reshape':
+        if ('flat' in position) return this.value(inner, position);
+        return this.value(inner, { at: this.#reshaped(position.at, node.shape, this.#graph.nodes[inner]!.shape) });
+      case 'concat':
+        return this.#concat(node, this.coordinates(position, node.shape));
+      default:
+        throw new Error(`${node.op} is not computed by generated code`);
+    }
+  }
+
+  #reshaped(at: readonly string[], from: Shape, to: Shape): string[] {
+    let axis = 0;
+    return matchRuns(from, to).flatMap((run) => {
+      const strides = stridesOf(run.from);
+      const terms = run.from.flatMap((extent, k) => {
+        const c = at[axis + k]!;
+        return extent === 1 || c === '0u' ? [] : [strides[k] === 1 ? c : `${c} * ${strides[k]}u`];
+      });
+      axis += run.from.length;
+      if (terms.length === 0) return run.to.map(() => '0u');
+      const flat = terms.length === 1 ? terms[0]! : this.name('c', terms.join(' + '));
+      return this.unflatten(/^\w+$/.test(flat) ? flat : `(${flat})`, run.to);
+    });
+  }
+
+  #concat(node: Node, at: readonly string[]): string {
+    const axis = node.params['axis'] as number;
+    const c = at[axis]!;
+    const result = `w${this.#names++}`;
+    this.line(`var ${result}: f32;`);
+    let start = 0;
+    node.inputs.forEach((part, k) => {
+      const stop = start + this.#graph.nodes[part]!.shape[axis]!;
+      const last = k === node.inputs.length - 1;
+      const first = k === 0;
+      const from = start;
+      this.block(`${first ? '' : 'else '}${last ? '' : `if (${c} < ${stop}u) `}{`, () => {
+        const inside = at.map((other, a) => (a === axis ? (from === 0 ? c : `(${c} - ${from}u)`) : other));
+        this.line(`${result} = ${this.value(part, { at: inside })};`);
+      });
+      start = stop;
+    });
+    return result;
+  }
+
+  store(target: Target, value: string, position: Position): void {
+    this.line(`${this.#bind(target.to.root)}[${this.address(target.to, position)}] = ${value};`);
+  }
+}
+
+function shifted(c: string, start: number): string {
+  if (start === 0) return c;
+  return c === '0u' ? `${start}u` : `(${c} + ${start}u)`;
+}
+
+export function literal(value: number): string {
+  const f = Math.fround(value);
+  if (!Number.isFinite(f)) {
+    if (Number.isNaN(f)) throw new RangeError('a constant of the tape is NaN');
+    return f > 0 ? '3.4028234e38' : '-3.4028234e38';
+  }
+  const text = String(f);
+  return /[.e]/.test(text) ? (text.includes('e') && !text.includes('.') ? text.replace('e', '.0e') : text) : `${text}.0`;
+}
+
+/** The function `NAME` of a segment; `bind` names the buffer of a root. */
+export function segmentCode(
+  name: string,
+  graph: Graph,
+  places: ReadonlyMap<number, Place>,
+  segment: Segment,
+  bind: (root: number) => string,
+): string {
+  const own = segment.targets.filter(({ node, to }) => places.get(node) === to).map(({ node }) => node);
+  const writer = new Writer(graph, places, new Set(own), bind);
+  const size = sizeOf(graph.nodes[segment.targets[0]!.node]!.shape);
+  const head = `fn ${name}(group: u32, thread: u32) {`;
+  if (segment.kind === 'map') {
+    writer.line(`let i = group * ${THREADS}u + thread;`);
+    writer.line(`if (i >= ${size}u) { return; }`);
+    finish(writer, segment.targets);
+  } else if (isSerial(graph, segment)) {
+    writer.line(`let i = group * ${THREADS}u + thread;`);
+    writer.line(`if (i >= ${size}u) { return; }`);
+    accumulate(writer, graph, segment, '0u', 1);
+    finish(writer, segment.targets);
+  } else {
+    writer.line('let i = group;');
+    accumulate(writer, graph, segment, 'thread', THREADS);
+    tree(writer, graph, segment);
+    writer.block('if (thread == 0u) {', () => finish(writer, segment.targets));
+  }
+  return [head, ...writer.lines, '}'].join('\n');
+}
+
+/** Computes what is not in registers yet at index `i`, then stores all: a value may replace one that others read. */
+function finish(writer: Writer, targets: readonly Target[]): void {
+  const position = { flat: 'i' };
+  const values = targets.map(({ node }) => {
+    const ready = writer.inRegisters.get(node);
+    if (ready || !writer.computing.has(node)) return writer.value(node, position);
+    const value = writer.expression(node, position);
+    writer.inRegisters.set(node, value);
+    return value;
+  });
+  targets.forEach((target, k) => {
+    writer.store(target, values[k]!, position);
+  });
+}
+
+function reductions(graph: Graph, segment: Segment): readonly Target[] {
+  return segment.targets.filter(({ node }) => rowOf(graph.nodes[node]!.op).kind === 'reduce');
+}
+
+/** Loops `r` over the reduced elements from `start` in steps, into one variable for each reduction. */
+function accumulate(writer: Writer, graph: Graph, segment: Segment, start: string, step: number): void {
+  const all = reductions(graph, segment);
+  const node = graph.nodes[all[0]!.node]!;
+  const from = graph.nodes[node.inputs[0]!]!.shape;
+  const axes = reduceAxes(node);
+  const outer = writer.unflatten('i', node.shape);
+  const folded = from.map((extent, axis) => (axes.includes(axis) ? extent : 1));
+  for (const { node: id } of all) {
+    const row = rowOf(graph.nodes[id]!.op) as Row & { kind: 'reduce' };
+    writer.line(`var a${id} = ${literal(row.initial)};`);
+    writer.inRegisters.set(id, `a${id}`);
+  }
+  writer.block(`for (var r = ${start}; r < ${sizeOf(folded)}u; r += ${step}u) {`, () => {
+    const inner = writer.unflatten('r', folded);
+    const at = from.map((_, axis) => (axes.includes(axis) ? inner[axis]! : outer[axis]!));
+    const position: Position = sizeOf(node.shape) === 1 ? { flat: 'r' } : { at };
+    for (const { node: id } of all) {
+      const { op, inputs } = graph.nodes[id]!;
+      const row = rowOf(op) as Row & { kind: 'reduce' };
+      writer.line(`a${id} = ${row.wgsl(`a${id}`, writer.value(inputs[0]!, position))};`);
+    }
+  });
+}
+
+/** Folds the threads' partial results pairwise in fixed order; thread 0 holds the result. */
+function tree(writer: Writer, graph: Graph, segment: Segment): void {
+  const all = reductions(graph, segment);
+  all.forEach(({ node: id }, k) => {
+    writer.line(`partial[${k * THREADS}u + thread] = a${id};`);
+  });
+  writer.line('workgroupBarrier();');
+  writer.block(`for (var half = ${THREADS / 2}u; half > 0u; half /= 2u) {`, () => {
+    writer.block('if (thread < half) {', () => {
+      all.forEach(({ node: id }, k) => {
+        const row = rowOf(graph.nodes[id]!.op) as Row & { kind: 'reduce' };
+        const at = (offset: string) => `partial[${k * THREADS}u + thread${offset}]`;
+        writer.line(`${at('')} = ${row.wgsl(at(''), at(' + half'))};`);
+      });
+    });
+    writer.line('workgroupBarrier();');
+  });
+  all.forEach(({ node: id }, k) => {
+    writer.line(`a${id} = partial[${k * THREADS}u + thread];`);
+  });
+}
+
+/** How many partial results a segment keeps in workgroup memory. */
+export function partialsOf(graph: Graph, segment: Segment): number {
+  return segment.kind === 'reduce' && !isSerial(graph, segment) ? reductions(graph, segment).length * THREADS : 0;
+}
