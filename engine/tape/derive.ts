@@ -120,7 +120,7 @@ function dependents(tape: Tape, from: readonly Var[], to: readonly Var[]): boole
 }
 
 function derived(scope: string, how: 'adjoint' | 'tangent'): string {
-  return scope.endsWith(`(${how})`) ? scope : `${scope} (${how})`.trimStart();
+  return scope === '' || scope.endsWith(`(${how})`) ? scope : `${scope} (${how})`;
 }
 
 /** Cotangent that a node hands to its input number `at`; null where the derivative is zero. */

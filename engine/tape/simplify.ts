@@ -6,14 +6,14 @@ import { type Graph, graphOf, type Node, reachable, type Tape, type Var } from '
 
 export const passes: Readonly<Record<string, (graph: Graph) => Graph>> = { fold, merge, drop };
 
-/** All passes, until nothing more is found. */
+/** All passes, until folding finds nothing more. */
 export function simplify(graph: Graph): Graph {
-  let [before, now] = [Number.POSITIVE_INFINITY, drop(merge(graph))];
-  while (now.nodes.length < before) {
-    before = now.nodes.length;
-    now = drop(merge(fold(fold(now))));
+  let now = drop(merge(graph));
+  for (;;) {
+    const count = { folds: 0 };
+    now = drop(merge(fold(now, count)));
+    if (count.folds === 0) return now;
   }
-  return now;
 }
 
 /** Rebuilds a graph node by node on a new tape; `rewrite` may answer with another value than the node itself. */
@@ -31,15 +31,21 @@ function rebuild(graph: Graph, rewrite: (node: Node, inputs: Var[], tape: Tape) 
 }
 
 /** Constant folding: arithmetic on constants, neutral and absorbing elements, and layout changes that undo each other. */
-export function fold(graph: Graph): Graph {
+export function fold(graph: Graph, count = { folds: 0 }): Graph {
   return rebuild(graph, (node, x) => {
-    const row = rowOf(node.op);
-    if (row.kind === 'pointwise') return foldPointwise(node, x, row.f64);
-    if (row.kind === 'view' || row.kind === 'reshape') return foldLayout(node, x[0]!);
-    if (node.op === 'concat') return foldConcat(node, x);
-    if (node.op === 'sum') return foldSum(node, x[0]!);
-    return undefined;
+    const folded = foldNode(node, x);
+    if (folded) count.folds++;
+    return folded;
   });
+}
+
+function foldNode(node: Node, x: readonly Var[]): Var | undefined {
+  const row = rowOf(node.op);
+  if (row.kind === 'pointwise') return foldPointwise(node, x, row.f64);
+  if (row.kind === 'view' || row.kind === 'reshape') return foldLayout(node, x[0]!);
+  if (node.op === 'concat') return foldConcat(node, x);
+  if (node.op === 'sum') return foldSum(node, x[0]!);
+  return undefined;
 }
 
 /** The value all elements share, when they are known to. */
@@ -116,6 +122,11 @@ function sliceOfConcat(x: Var, axis: number, start: number, stop: number): Var |
 
 /** A sum of two concats along one axis, as the adjoints of slices leave them, is a concat of sums. */
 function addConcats(a: Var, b: Var): Var | undefined {
+  if (a.node.op === 'reshape' && b.node.op === 'reshape') {
+    const [left, right] = [a, b].map((v) => v.tape.at(v.node.inputs[0]!)) as [Var, Var];
+    const concats = left.node.op === 'concat' && right.node.op === 'concat' && sameShape(left.shape, right.shape);
+    return concats ? build.reshape(build.add(left, right), a.shape) : undefined;
+  }
   const axis = a.node.params['axis'] as number;
   if (a.node.op !== 'concat' || b.node.op !== 'concat' || b.node.params['axis'] !== axis) return undefined;
   const cuts = (v: Var) => {

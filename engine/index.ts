@@ -1,0 +1,2 @@
+export * from './gpu/index.ts';
+export * from './tape/index.ts';

@@ -1,0 +1,1 @@
+export { type DenseJetParams, denseJet } from './dense-jet.ts';
