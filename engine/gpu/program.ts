@@ -112,9 +112,13 @@ export class Program {
     this.#device.gpu.queue.writeBuffer(this.#slots[value.slot]!, 4 * value.at, Float32Array.from(values));
   }
 
-  /** Runs steps; `record` names outputs whose value after every step is returned, [steps, ...shape], row-major. */
-  async run(steps = 1, record: readonly string[] = []): Promise<Record<string, Float32Array>> {
+  /**
+   * Runs steps; `record` names outputs whose value after every step is returned, [steps, ...shape], row-major.
+   * `before` runs first in every step, on the buffers it shares with this program.
+   */
+  async run(steps = 1, record: readonly string[] = [], before: readonly Program[] = []): Promise<Record<string, Float32Array>> {
     const { gpu } = this.#device;
+    const ready = [...before, this].flatMap((program) => program.#ready);
     const values = record.map((name) => this.#valueOf(name));
     const bytes = values.map(({ shape }) => 4 * sizeOf(shape));
     const histories = bytes.map((size) => gpu.createBuffer({ label: 'history', size: Math.max(size * steps, 4), usage: GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST }));
@@ -125,7 +129,7 @@ export class Program {
         for (let step = done; step < Math.min(done + STEPS_PER_SUBMIT, steps); step++) {
           const current: GPUComputePassEncoder = pass ?? encoder.beginComputePass();
           pass = current;
-          for (const { pipeline, group, workgroups } of this.#ready) {
+          for (const { pipeline, group, workgroups } of ready) {
             pass.setPipeline(pipeline);
             pass.setBindGroup(0, group);
             pass.dispatchWorkgroups(...workgroups);

@@ -1,0 +1,77 @@
+/** Weights for others to read, and checkpoints from which training goes on bit for bit. */
+import { join } from 'node:path';
+import { type Run, type Stack, unflatten } from '../systems/index.ts';
+import type { RunFolder } from './run-folder.ts';
+import { encodeSafetensors, readSafetensors, type Tensor, tensor } from './safetensors.ts';
+import type { TrainSettings } from './settings.ts';
+import type { Snapshot } from './trainer.ts';
+
+const CHECKPOINT = 'checkpoint.safetensors';
+
+/** A checkpoint that does not fit the run it is to continue. */
+export class CheckpointError extends Error {
+  override readonly name = 'CheckpointError';
+}
+
+/** What must be equal for a run to be continued. */
+function identity({ system, parameters, network, optimizer, betas, weighting, updateEvery, learningRate, seeds }: TrainSettings): string {
+  return JSON.stringify({ system, parameters, network, optimizer, betas, weighting, updateEvery, learningRate, seeds });
+}
+
+export function writeCheckpoint(
+  folder: RunFolder,
+  { epoch, values }: Snapshot,
+  shapes: Readonly<Record<string, readonly number[]>>,
+  settings: TrainSettings,
+): void {
+  const tensors = new Map(Object.entries(values).map(([name, data]): [string, Tensor] => [name, tensor(data, shapes[name])]));
+  folder.writeFile(CHECKPOINT, encodeSafetensors({ tensors, metadata: { epoch: String(epoch), settings: identity(settings) } }));
+}
+
+/** Throws {@link CheckpointError}, SafetensorsError. */
+export function readCheckpoint(out: string, settings: TrainSettings, shapes: Readonly<Record<string, readonly number[]>>): Snapshot {
+  const { tensors, metadata } = readSafetensors(join(out, CHECKPOINT));
+  if (metadata['settings'] !== identity(settings)) {
+    const before = JSON.parse(metadata['settings'] ?? '{}') as Record<string, unknown>;
+    const now = JSON.parse(identity(settings)) as Record<string, unknown>;
+    const differing = Object.keys(now).filter((key) => JSON.stringify(before[key]) !== JSON.stringify(now[key]));
+    const list = differing.map((key) => `${key} was ${JSON.stringify(before[key])}, now ${JSON.stringify(now[key])}`);
+    throw new CheckpointError(`${out} holds another run: ${list.join('; ')}; repeat its options or choose another --out`);
+  }
+  const values = Object.entries(shapes).map(([name, shape]): [string, Float32Array] => {
+    const found = tensors.get(name);
+    if (found?.dtype !== 'F32' || String(found.shape) !== String(shape))
+      throw new CheckpointError(`${out}: ${CHECKPOINT} has ${found ? `${name} of shape [${found.shape}]` : `no ${name}`}, this run needs [${shape}] in F32`);
+    return [name, found.data];
+  });
+  const epoch = Number(metadata['epoch']);
+  if (!Number.isInteger(epoch) || epoch < 0) throw new CheckpointError(`${out}: ${CHECKPOINT} names no epoch`);
+  return { epoch, values: Object.fromEntries(values) };
+}
+
+/** weights.safetensors: `NET/W0`, `NET/b0`, ..; with several runs `seed-S/NET/W0`. */
+export function writeWeights(
+  folder: RunFolder,
+  stacks: readonly Stack[],
+  thetas: Readonly<Record<string, Float32Array>>,
+  runs: readonly Run[],
+): void {
+  const tensors = new Map<string, Tensor>();
+  for (const { theta, networks, architecture } of stacks) {
+    const values = thetas[theta]!;
+    const P = values.length / (runs.length * networks.length);
+    runs.forEach(({ seed }, r) => {
+      networks.forEach((name, k) => {
+        const row = r * networks.length + k;
+        const prefix = runs.length > 1 ? `seed-${seed}/${name}` : name;
+        const { layers } = unflatten({ name, ...architecture }, values.slice(row * P, (row + 1) * P));
+        layers.forEach(({ W, b, inputs, outputs }, layer) => {
+          tensors.set(`${prefix}/W${layer}`, tensor(W, [outputs, inputs]));
+          tensors.set(`${prefix}/b${layer}`, tensor(b, [outputs]));
+        });
+      });
+    });
+  }
+  folder.writeFile('weights.safetensors', encodeSafetensors({ tensors, metadata: { format: 'tapir' } }));
+}
+

@@ -1,0 +1,108 @@
+/**
+ * Equations as text. A system's residual is written as in the paper, `-kappa*T.xx - f_T`, and becomes tape operations;
+ * which derivatives a residual names is read off the same text.
+ */
+import jsep from 'jsep';
+import { abs, add, constant, cos, cosh, div, exp, log, mul, neg, sin, sinh, sqrt, sub, type Tape, tanh, type Var } from '../engine/index.ts';
+
+/** An equation that cannot be read, or that uses a name the system does not have. */
+export class ExpressionError extends Error {
+  override readonly name = 'ExpressionError';
+}
+
+const functions: Readonly<Record<string, (x: Var) => Var>> = { abs, cos, cosh, exp, log, sin, sinh, sqrt, tanh };
+
+// In equations `^` is a power and binds tighter than a sign; JavaScript's bitwise operators have no meaning here.
+for (const operator of ['|', '&', '<<', '>>', '>>>', '||', '&&', '??', '==', '!=', '===', '!==', '<', '>', '<=', '>=', '%']) jsep.removeBinaryOp(operator);
+jsep.removeUnaryOp('!');
+jsep.removeUnaryOp('~');
+jsep.addBinaryOp('^', 15, true);
+
+function parse(text: string): jsep.Expression {
+  try {
+    return jsep(text);
+  } catch (error) {
+    throw new ExpressionError(`cannot read "${text}": ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+const nameOf = (node: jsep.Expression): string | undefined => {
+  if (node.type === 'Identifier') return (node as jsep.Identifier).name;
+  if (node.type !== 'MemberExpression' || (node as jsep.MemberExpression).computed) return undefined;
+  const { object, property } = node as jsep.MemberExpression;
+  return `${nameOf(object)}.${nameOf(property as jsep.Expression)}`;
+};
+
+/** Names that an equation uses, such as `T.xx`, `gamma`, `f_T`; functions and `pi` excepted. */
+export function namesIn(text: string): Set<string> {
+  const names = new Set<string>();
+  const visit = (node: jsep.Expression): void => {
+    const name = nameOf(node);
+    if (name !== undefined) {
+      if (name !== 'pi') names.add(name);
+      return;
+    }
+    const { left, right, argument } = node as unknown as Record<string, jsep.Expression | undefined>;
+    for (const child of [left, right, argument]) if (child) visit(child);
+    for (const child of ((node as jsep.CallExpression).arguments ?? []) as jsep.Expression[]) visit(child);
+  };
+  visit(parse(text));
+  return names;
+}
+
+type Value = Var | number;
+
+/** Appends an equation to a tape; `lookup` gives the value of a name. Throws {@link ExpressionError}. */
+export function express(tape: Tape, text: string, lookup: (name: string) => Value | undefined): Var {
+  const binary: Readonly<Record<string, (a: Value, b: Value) => Value>> = {
+    '+': (a, b) => (typeof a === 'number' && typeof b === 'number' ? a + b : add(a, b)),
+    '-': (a, b) => (typeof a === 'number' && typeof b === 'number' ? a - b : sub(a, b)),
+    '*': (a, b) => (typeof a === 'number' && typeof b === 'number' ? a * b : mul(a, b)),
+    '/': (a, b) => (typeof a === 'number' && typeof b === 'number' ? a / b : div(a, b)),
+    '^': power,
+  };
+  const value = (node: jsep.Expression): Value => {
+    const name = nameOf(node);
+    if (name === 'pi') return Math.PI;
+    if (name !== undefined) {
+      const found = lookup(name);
+      if (found === undefined) throw new ExpressionError(`"${text}" uses ${name}, which is not defined here`);
+      return found;
+    }
+    switch (node.type) {
+      case 'Literal': {
+        const literal = (node as jsep.Literal).value;
+        if (typeof literal !== 'number') break;
+        return literal;
+      }
+      case 'UnaryExpression': {
+        const x = value((node as jsep.UnaryExpression).argument);
+        if ((node as jsep.UnaryExpression).operator === '+') return x;
+        return typeof x === 'number' ? -x : neg(x);
+      }
+      case 'BinaryExpression': {
+        const { operator, left, right } = node as jsep.BinaryExpression;
+        return binary[operator]!(value(left), value(right));
+      }
+      case 'CallExpression': {
+        const { callee, arguments: operands } = node as jsep.CallExpression;
+        const apply = functions[nameOf(callee) ?? ''];
+        if (!apply || operands.length !== 1)
+          throw new ExpressionError(`"${text}" calls ${nameOf(callee)}; the functions are ${Object.keys(functions).join(', ')}, of one argument`);
+        const x = value(operands[0]!);
+        return apply(typeof x === 'number' ? constant(tape, x) : x);
+      }
+    }
+    throw new ExpressionError(`"${text}" contains a ${node.type}, which an equation cannot`);
+  };
+  function power(base: Value, exponent: Value): Value {
+    if (typeof exponent !== 'number' || !Number.isInteger(exponent) || exponent < 1)
+      throw new ExpressionError(`"${text}": the exponent of ^ must be a positive integer`);
+    if (typeof base === 'number') return base ** exponent;
+    let result = base;
+    for (let k = 1; k < exponent; k++) result = mul(result, base);
+    return result;
+  }
+  const result = value(parse(text));
+  return typeof result === 'number' ? constant(tape, result) : result;
+}

@@ -1,0 +1,185 @@
+/**
+ * A system on a tape: from parameters theta and collocation points to jets, residuals, K loss terms and their weighted
+ * sum. Runs (seeds, couplings, learning rates) are stacked on a leading axis R; networks of one architecture are
+ * stacked with them, B = R * networks.
+ */
+import { add, broadcast, concat, div, index, input, mean, mul, reshape, slice, sqrt, square, stack, sub, sum, type Tape, type Var } from '../engine/index.ts';
+import { ExpressionError, express, namesIn } from './expression.ts';
+import { type Architecture, network, type Order, parameterCount } from './network.ts';
+import { fieldsOf, type NetworkShape, type System } from './system.ts';
+
+/** Networks of one architecture, in order of construction. */
+export interface Stack {
+  /** Input name of the parameters, [R * networks, P]; row r * networks + k is network k of run r. */
+  readonly theta: string;
+  readonly networks: readonly string[];
+  readonly fields: readonly (readonly string[])[];
+  readonly architecture: Architecture;
+}
+
+/** Groups a system's networks by architecture. */
+export function stacksOf(system: System, shape: NetworkShape = system.architecture): Stack[] {
+  const sizes = [...new Set(system.networks.map(({ fields }) => fields.length))];
+  return sizes.map((outputs): Stack => {
+    const members = system.networks.filter(({ fields }) => fields.length === outputs);
+    return {
+      theta: sizes.length === 1 ? 'theta' : `theta.${members.map(({ name }) => name).join('+')}`,
+      networks: members.map(({ name }) => name),
+      fields: members.map(({ fields }) => fields),
+      architecture: { inputs: system.coordinates.length, outputs, ...shape },
+    };
+  });
+}
+
+export interface LossModel {
+  /** Names of the K loss terms, the boundary term last. */
+  readonly terms: readonly string[];
+  /** [R,K]. */
+  readonly losses: Var;
+  /** Sum over runs and terms of weight * loss, []: its gradient holds every run's own gradient. */
+  readonly total: Var;
+  readonly thetas: readonly Var[];
+  /** Every input of the tape by name: theta, `x.GROUP`, `param.NAME` [R,1], `data.GROUP.NAME` [R,N], weights [R,K]. */
+  readonly inputs: Readonly<Record<string, Var>>;
+}
+
+const DERIVATIVE = /^(\w+)\.(\w+)$/;
+
+/** The highest order of derivative that some equations take of any field. */
+export function orderOf(system: System, equations: readonly string[]): Order {
+  const fields = fieldsOf(system);
+  let order: Order = 0;
+  for (const name of equations.flatMap((text) => [...namesIn(text)])) {
+    const [, field, derivative] = DERIVATIVE.exec(name) ?? [];
+    if (!field || !fields.includes(field)) continue;
+    order = derivative === 'lap' || derivative!.length > 1 ? 2 : order === 2 ? 2 : 1;
+  }
+  return order;
+}
+
+/** Point groups that a system's loss uses, with the number of points in each. */
+export type Counts = Readonly<Record<string, number>>;
+
+/** Appends the loss of R runs to a tape. */
+export function lossModel(tape: Tape, system: System, runs: number, counts: Counts, shape?: NetworkShape): LossModel {
+  const inputs: Record<string, Var> = {};
+  const declare = (name: string, extents: readonly number[]) => (inputs[name] ??= input(tape, name, extents));
+  const groups = ['interior', ...system.conditions.map(({ group }) => group)];
+  const D = system.coordinates.length;
+  const points = groups.map((group) => declare(`x.${group}`, [runs, D, counts[group]!]));
+  const X = concat(points, 2);
+  const order = orderOf(system, [...Object.values(system.residuals), ...system.conditions.flatMap(({ residuals }) => residuals)]);
+  const jets = fieldJets(system, X, runs, order, declare, shape);
+
+  /** The value of a name in an equation on one group of points: [R,N] or broadcastable to it. */
+  const lookup = (group: string) => (name: string): Var | undefined => {
+    const start = groups.slice(0, groups.indexOf(group)).reduce((at, other) => at + counts[other]!, 0);
+    const window = (v: Var) => slice(v, 1, start, start + counts[group]!);
+    if (name in system.parameters) return declare(`param.${name}`, [runs, 1]);
+    const [, field = name, derivative] = DERIVATIVE.exec(name) ?? [];
+    const jet = jets.get(field);
+    if (jet) return window(channel(system, jet, derivative, name));
+    return isKnown(system, name) ? declare(`data.${group}.${name}`, [runs, counts[group]!]) : undefined;
+  };
+
+  const terms: string[] = [];
+  const losses: Var[] = [];
+  for (const [term, equation] of Object.entries(system.residuals)) {
+    terms.push(term);
+    losses.push(tape.scope(`residual ${term}`, () => mean(square(express(tape, equation, lookup('interior'))), [1])));
+  }
+  const boundary = system.conditions.flatMap(({ group, over, residuals }) =>
+    residuals.map((equation) =>
+      tape.scope(`condition ${equation}`, () => (over === 'sum' ? sum : mean)(square(express(tape, equation, lookup(group))), [1])),
+    ),
+  );
+  terms.push('BC');
+  losses.push(tape.scope('conditions', () => boundary.reduce(add)));
+  const all = concat(losses, 1);
+  const weights = declare('weights', [runs, terms.length]);
+  const total = tape.scope('total', () => sum(mul(weights, all), undefined, false));
+  const thetas = stacksOf(system, shape).map(({ theta }) => inputs[theta]!);
+  return { terms, losses: all, total, thetas, inputs };
+}
+
+/** A field's channels, each [R,N]. */
+type FieldJet = readonly Var[];
+
+function channel(system: System, jet: FieldJet, derivative: string | undefined, name: string): Var {
+  const { coordinates } = system;
+  if (derivative === undefined) return jet[0]!;
+  const first = coordinates.indexOf(derivative);
+  if (first >= 0) return jet[1 + first]!;
+  const line = coordinates.length === 1 && derivative === coordinates[0]! + coordinates[0]!;
+  if (derivative === 'lap' || line) return jet[1 + coordinates.length]!;
+  const known = [...coordinates, ...(coordinates.length === 1 ? [coordinates[0]! + coordinates[0]!] : []), 'lap'];
+  throw new ExpressionError(`${name} is not carried by jets; derivatives are ${known.join(', ')}`);
+}
+
+/** A name whose values at points are computed before training: definitions, exact solutions, references, coordinates. */
+export function isKnown(system: System, name: string): boolean {
+  const exact = name.endsWith('_exact') && name.slice(0, -'_exact'.length) in system.exact;
+  return exact || name in system.definitions || system.coordinates.includes(name) || name.endsWith('_ref');
+}
+
+/** Jets of every field at X [R,D,N], by field name. Appends the parameters as inputs through `declare`. */
+export function fieldJets(
+  system: System,
+  X: Var,
+  runs: number,
+  order: Order,
+  declare: (name: string, extents: readonly number[]) => Var,
+  shape?: NetworkShape,
+): Map<string, FieldJet> {
+  const [, D, N] = X.shape as [number, number, number];
+  const jets = new Map<string, FieldJet>();
+  for (const { theta, networks, fields, architecture } of stacksOf(system, shape)) {
+    const F = networks.length;
+    const parameters = declare(theta, [runs * F, parameterCount(architecture)]);
+    const shared = reshape(broadcast(reshape(X, [runs, 1, D, N]), [runs, F, D, N]), [runs * F, D, N]);
+    const Z = network(parameters, runs === 1 ? broadcast(X, [F, D, N]) : shared, architecture, order);
+    const [, C, O] = Z.shape as [number, number, number];
+    const byRun = reshape(Z, [runs, F, C, O, N]);
+    networks.forEach((_, k) => {
+      const own = index(byRun, 1, k);
+      fields[k]!.forEach((field, o) => {
+        jets.set(field, Array.from({ length: C }, (_, c) => index(index(own, 2, o), 1, c)));
+      });
+    });
+  }
+  return jets;
+}
+
+export interface ErrorModel {
+  readonly fields: readonly string[];
+  /** ||prediction - exact|| / ||exact|| by run and field, [R,fields]. */
+  readonly relative: Var;
+  /** Root of the mean squared error by run and field, [R,fields]. */
+  readonly rmse: Var;
+  /** Predictions, [R,fields,N]. */
+  readonly predictions: Var;
+  readonly inputs: Readonly<Record<string, Var>>;
+}
+
+/** Appends predictions at `count` evaluation points and their errors against `data.evaluation.FIELD_exact`. */
+export function errorModel(tape: Tape, system: System, runs: number, count: number, shape?: NetworkShape): ErrorModel {
+  const inputs: Record<string, Var> = {};
+  const declare = (name: string, extents: readonly number[]) => (inputs[name] ??= input(tape, name, extents));
+  const X = declare('x.evaluation', [runs, system.coordinates.length, count]);
+  const jets = fieldJets(system, X, runs, 0, declare, shape);
+  const fields = Object.keys(system.exact);
+  const predictions = fields.map((field) => jets.get(field)![0]!);
+  const exact = fields.map((field) => declare(`data.evaluation.${field}_exact`, [runs, count]));
+  const norms = (values: readonly Var[]) => values.map((v) => sum(square(v), [1]));
+  const errors = norms(predictions.map((p, k) => sub(p, exact[k]!)));
+  const sizes = norms(exact);
+  return {
+    fields,
+    relative: concat(errors.map((e, k) => root(e, sizes[k]!)), 1),
+    rmse: concat(errors.map((e) => root(e, undefined, count)), 1),
+    predictions: stack(predictions, 1),
+    inputs,
+  };
+}
+
+const root = (error: Var, size?: Var, count = 1) => sqrt(size ? div(error, size) : mul(1 / count, error));

@@ -1,0 +1,93 @@
+/** What a system is: equations, conditions, points and a reference to measure errors against, as data. */
+
+export interface PhysicalParameter {
+  readonly value: number;
+  readonly about: string;
+  /** Values outside make the problem meaningless. */
+  readonly positive?: boolean;
+}
+
+export interface NetworkShape {
+  /** Hidden layers and their width. */
+  readonly hidden: number;
+  readonly width: number;
+}
+
+export type Parameters = Readonly<Record<string, number>>;
+export type Optimizer = 'adam' | 'soap';
+
+/** Points of one group: coordinates, one array for each name, all of equal length. */
+export type Coordinates = Readonly<Record<string, Float64Array>>;
+
+/** Conditions on one group of boundary points; all residuals enter the loss term `BC`. */
+export interface Condition {
+  readonly group: string;
+  /** Whether a residual's squares are summed or averaged over the points of the group. */
+  readonly over: 'sum' | 'mean';
+  readonly residuals: readonly string[];
+}
+
+export interface System {
+  readonly name: string;
+  readonly title: string;
+  /** Names of the coordinates; derivatives are `T.x`, `T.xx`, `T.lap`. */
+  readonly coordinates: readonly string[];
+  /** Networks in order of construction, with the fields each puts out. */
+  readonly networks: readonly { readonly name: string; readonly fields: readonly string[] }[];
+  readonly architecture: NetworkShape;
+  readonly parameters: Readonly<Record<string, PhysicalParameter>>;
+  /**
+   * What sets the coupling, with its published values in order of growing coupling: a parameter, or a name that stands
+   * for several (`sets`).
+   */
+  readonly coupling: { readonly parameter: string; readonly sets?: readonly string[]; readonly values: readonly number[] };
+  /** Known functions of coordinates and parameters, evaluated in float64 at every point before training. */
+  readonly definitions: Readonly<Record<string, string>>;
+  /** Reference solution by field, as an equation; `phi_ref`-like names come from {@link System.reference}. */
+  readonly exact: Readonly<Record<string, string>>;
+  /** Reference solutions that no formula gives: named functions of the coordinates. */
+  reference?(parameters: Parameters): Readonly<Record<string, (point: readonly number[]) => number>>;
+  /** One loss term each, the mean of its square over the interior points. */
+  readonly residuals: Readonly<Record<string, string>>;
+  readonly conditions: readonly Condition[];
+  /** Collocation points by group; `interior` holds those of the residuals. */
+  points(parameters: Parameters, seed: number): Readonly<Record<string, Coordinates>>;
+  /** Points at which the error is measured. */
+  evaluation(): Coordinates;
+  readonly training: {
+    readonly epochs: Readonly<Record<Optimizer, number>>;
+    readonly learningRate: number;
+    readonly soapBetas: readonly [number, number];
+  };
+}
+
+/** A parameter the system does not have, or a value it cannot take. */
+export class ParameterError extends Error {
+  override readonly name = 'ParameterError';
+}
+
+/** Default parameters with some replaced. Throws {@link ParameterError}. */
+export function resolveParameters(system: System, options: Parameters = {}): Record<string, number> {
+  const { parameter, sets = [parameter] } = system.coupling;
+  const { [parameter]: strength, ...rest } = options;
+  const coupled = strength === undefined ? {} : Object.fromEntries(sets.map((name) => [name, strength]));
+  const given: Parameters = { ...coupled, ...rest };
+  for (const [name, value] of Object.entries(given)) {
+    const known = system.parameters[name];
+    if (!known)
+      throw new ParameterError(`${system.name} has no parameter ${name}; it has ${[...new Set([parameter, ...Object.keys(system.parameters)])].join(', ')}`);
+    if (!Number.isFinite(value) || (known.positive && value <= 0))
+      throw new ParameterError(`${name} must be a ${known.positive ? 'positive' : 'finite'} number, not ${value}`);
+  }
+  return Object.fromEntries(Object.entries(system.parameters).map(([name, { value }]) => [name, given[name] ?? value]));
+}
+
+/** The number of elements in a group of points. */
+export function countOf(points: Coordinates): number {
+  return Object.values(points)[0]?.length ?? 0;
+}
+
+/** Names of all fields in order of the networks. */
+export function fieldsOf(system: System): string[] {
+  return system.networks.flatMap(({ fields }) => [...fields]);
+}
