@@ -1,1 +1,2 @@
 export { type DenseJetParams, denseJet } from './dense-jet.ts';
+export { library } from './library.ts';

@@ -209,7 +209,7 @@ function kernelDrafts(graph: Graph, call: KernelCall, options: CompileOptions, s
   const layout = ({ shape, strides }: Layout): Layout => ({ shape, strides });
   const use: Call = { params, inputs: call.inputs.map(layout), outputs: call.outputs.map(layout) };
   const version = chooseVersion(kernel, use, options.device, options.versions?.[name]);
-  const build = version.build(use);
+  const build = version.build(use, options.device);
   const scratch = (build.scratch ?? []).map((elements) => {
     const root = -1e6 - sizes.size;
     sizes.set(root, elements);

@@ -1,1 +1,139 @@
-export interface Device { gpu: GPUDevice; scoped<T>(name: string, f: () => T | Promise<T>): Promise<T>; }
+/** A GPU through Dawn: asked for what its adapter can give, errors with the name of what was being done. */
+import { tmpdir } from 'node:os';
+import { DeviceLostError, GpuError, NoAdapterError } from './errors.ts';
+import type { Capabilities } from './kernel.ts';
+
+/** Used where the adapter has them; programs ask {@link Capabilities} or the device before relying on one. */
+const WANTED_FEATURES = ['timestamp-query', 'subgroups', 'shader-f16'] as const satisfies readonly GPUFeatureName[];
+
+const WANTED_LIMITS = [
+  'maxStorageBufferBindingSize',
+  'maxBufferSize',
+  'maxStorageBuffersPerShaderStage',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupSizeX',
+  'maxComputeWorkgroupSizeY',
+  'maxComputeWorkgroupsPerDimension',
+] as const satisfies readonly (keyof GPUSupportedLimits)[];
+
+/** Full clock resolution: nothing but our own shaders runs here. */
+const DAWN_FLAGS = ['disable-dawn-features=timestamp_quantization'];
+
+export interface AdapterInfo {
+  /** What the driver calls the adapter, for instance `llvmpipe (LLVM 19.1.7, 256 bits)`. */
+  readonly name: string;
+  readonly vendor: string;
+  readonly architecture: string;
+  /** A CPU that plays a GPU. */
+  readonly software: boolean;
+  readonly features: readonly string[];
+  readonly limits: Readonly<Record<(typeof WANTED_LIMITS)[number], number>>;
+  readonly subgroupMinSize: number;
+  readonly subgroupMaxSize: number;
+}
+
+export class Device {
+  readonly gpu: GPUDevice;
+  readonly info: AdapterInfo;
+  readonly capabilities: Capabilities;
+  #lost: DeviceLostError | undefined;
+  readonly #loss: Promise<never>;
+  #closed = false;
+
+  constructor(gpu: GPUDevice, info: AdapterInfo) {
+    this.gpu = gpu;
+    this.info = info;
+    this.capabilities = {
+      subgroups: gpu.features.has('subgroups'),
+      subgroupMinSize: info.subgroupMinSize,
+      subgroupMaxSize: info.subgroupMaxSize,
+      workgroupMemory: gpu.limits.maxComputeWorkgroupStorageSize,
+      maxInvocations: gpu.limits.maxComputeInvocationsPerWorkgroup,
+      maxStorageBuffers: gpu.limits.maxStorageBuffersPerShaderStage,
+      software: info.software,
+    };
+    this.#loss = gpu.lost.then(({ reason, message }) => {
+      this.#lost = new DeviceLostError(`the GPU device was lost (${reason}): ${message || 'the driver gives no reason'}; start again, with a smaller problem if it recurs`);
+      throw this.#lost;
+    });
+    this.#loss.catch(() => {});
+  }
+
+  /**
+   * Runs `work`; errors that the GPU reports meanwhile are thrown with the name of the scope. Throws {@link GpuError},
+   * {@link DeviceLostError}.
+   */
+  async scoped<T>(scope: string, work: () => T | Promise<T>): Promise<T> {
+    if (this.#lost) throw this.#lost;
+    const filters = ['validation', 'out-of-memory', 'internal'] as const;
+    for (const filter of filters) this.gpu.pushErrorScope(filter);
+    const settled = Promise.resolve()
+      .then(work)
+      .then((value) => ({ value }), (error: unknown) => ({ error }));
+    const outcome = await Promise.race([settled, this.#loss]);
+    const errors = await Promise.race([Promise.all(filters.map(() => this.gpu.popErrorScope())), this.#loss]);
+    const at = errors.findIndex((error) => error !== null);
+    if (at >= 0) throw new GpuError(scope, filters.toReversed()[at]!, firstLine(errors[at]!.message));
+    if ('error' in outcome) throw outcome.error;
+    return outcome.value;
+  }
+
+  /** Waits for work under way and lets the process end. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (!this.#lost) await Promise.race([this.gpu.queue.onSubmittedWorkDone(), this.#loss]).catch(() => {});
+    this.gpu.destroy();
+  }
+}
+
+/** The sentence that matters of Dawn's several lines, with its source position. */
+function firstLine(message: string): string {
+  return message.split('\n').find((line) => line.trim() !== '') ?? message;
+}
+
+let dawn: Promise<GPU> | undefined;
+
+function loadDawn(): Promise<GPU> {
+  process.env['XDG_RUNTIME_DIR'] ??= tmpdir();
+  dawn ??= import('webgpu').then(({ create, globals }) => {
+    Object.assign(globalThis, globals);
+    return create(DAWN_FLAGS);
+  });
+  return dawn;
+}
+
+/** The preferred adapter: a GPU where there is one. Throws {@link NoAdapterError}. */
+async function findAdapter(): Promise<GPUAdapter> {
+  const remedy = 'run: npm run setup';
+  let gpu: GPU;
+  try {
+    gpu = await loadDawn();
+  } catch (error) {
+    throw new NoAdapterError(`Dawn does not load (${firstLine((error as Error).message)}); ${remedy}`, { cause: error });
+  }
+  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' }).catch(() => null);
+  if (!adapter) throw new NoAdapterError(`no WebGPU adapter: there is no Vulkan driver that Dawn accepts; ${remedy}`);
+  return adapter;
+}
+
+/** Opens the preferred adapter with all it offers of the features and limits above. Throws {@link NoAdapterError}. */
+export async function openDevice(): Promise<Device> {
+  const adapter = await findAdapter();
+  const { vendor, architecture, device, description, isFallbackAdapter, subgroupMinSize = 0, subgroupMaxSize = 0 } = adapter.info;
+  const features = WANTED_FEATURES.filter((feature) => adapter.features.has(feature));
+  const limits = Object.fromEntries(WANTED_LIMITS.map((name) => [name, adapter.limits[name]])) as Record<(typeof WANTED_LIMITS)[number], number>;
+  const gpu = await adapter.requestDevice({ label: 'tapir', requiredFeatures: features, requiredLimits: limits });
+  const name = description || device || vendor;
+  return new Device(gpu, {
+    name,
+    vendor,
+    architecture,
+    software: isFallbackAdapter || /llvmpipe|swiftshader/i.test(name),
+    features,
+    limits,
+    subgroupMinSize,
+    subgroupMaxSize,
+  });
+}

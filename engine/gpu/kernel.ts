@@ -58,13 +58,13 @@ export interface Version {
   readonly why: string;
   /** False where this call or adapter is outside what the version can do. */
   supports(call: Call, device: Capabilities): boolean;
-  build(call: Call): Build;
+  build(call: Call, device: Capabilities): Build;
 }
 
 export interface Kernel {
   /** The composite's name, for instance `dense_jet` or `vjp(dense_jet)`. */
   readonly name: string;
-  /** Appends the composite to the inputs' tape and returns its outputs: the kernel's definition. */
+  /** Appends the composite to the tape of its free inputs (shaped as in `cases`) and returns its outputs: the definition. */
   means(inputs: readonly Var[], params: Params): Var[];
   /** Versions in rising cleverness; the first supports everything. */
   readonly versions: readonly Version[];
