@@ -1,5 +1,5 @@
 /** One layer of a tanh network carrying second-order jets, forward: the kernel of `dense_jet`. */
-import { type Build, type Call, type Capabilities, element, type Kernel, sizeOf } from '../engine/index.ts';
+import { type Build, type Call, type Capabilities, element, type Kernel, type Layout, sizeOf } from '../engine/index.ts';
 import { type DenseJetParams, denseJet } from './dense-jet.ts';
 import { activate, loadChannels, range, sizesOf } from './jet-parts.ts';
 
@@ -17,13 +17,19 @@ export const jet: Kernel = {
       name: 'simple',
       why: 'the definition: one invocation for each output and point, for any layout',
       supports: () => true,
-      build: (call) => perPoint(call, 1, 64),
+      build: perElement,
     },
     {
-      name: 'points',
-      why: 'one invocation holds all channels of a block of outputs at one point in registers; weights have one address for all lanes',
-      supports: (call) => sizesOf(call).O > 1,
-      build: (call, device) => perPoint(call, outputBlock(call), pointsPerGroup(device)),
+      name: 'staged',
+      why: 'a block of outputs in all channels at one point stays in registers; its weights lie in workgroup memory, one address for all lanes',
+      supports: (call) => sizesOf(call).O > 1 && canStage(sizesOf(call).K),
+      build: staged,
+    },
+    {
+      name: 'lanes',
+      why: 'where a load costs as much as ten multiplications (llvmpipe): weights are loaded once across the subgroup and broadcast from its lanes',
+      supports: (call, device) => sizesOf(call).O > 1 && broadcasts(device),
+      build: acrossLanes,
     },
   ],
 };
@@ -56,64 +62,151 @@ export function jetCases(): { params: DenseJetParams; shapes: number[][] }[] {
   );
 }
 
-/** Registers for accumulators; more spill. */
+/** Accumulators of one invocation. */
 const ACCUMULATORS = 48;
+/** Elements of staged weights: 16 KiB, what every WebGPU adapter has. */
+const STAGED = 4096;
 
-export function outputBlock(call: Call, count = sizesOf(call).O): number {
+/** A multiple of four outputs that fits registers and, with `depth` weights each, workgroup memory. */
+export function outputBlock(call: Call, count: number, depth: number): number {
   const { C } = sizesOf(call);
-  const most = Math.max(1, Math.floor(ACCUMULATORS / C));
+  const most = Math.max(4, Math.min(Math.floor(ACCUMULATORS / C), Math.floor(STAGED / depth)) & ~3);
   const blocks = Math.ceil(count / most);
-  return Math.ceil(count / blocks);
+  return Math.ceil(count / blocks / 4) * 4;
 }
 
-/** Points of a workgroup: one subgroup where lanes are SIMD lanes and a larger group would only loop. */
-export function pointsPerGroup({ software, subgroupMaxSize }: Capabilities): number {
-  return software ? 2 * Math.max(subgroupMaxSize, 8) : 64;
+/** Whether `depth` weights of four outputs can be staged. */
+export const canStage = (depth: number): boolean => 4 * depth <= STAGED;
+
+/** Points of a workgroup: full subgroups, evenly shared among as few groups as `MOST_POINTS` allows. */
+export function pointsPerGroup(N: number, { subgroupMaxSize }: Capabilities): number {
+  const lanes = Math.max(subgroupMaxSize, 8);
+  const most = Math.max(MOST_POINTS, lanes);
+  return Math.ceil(N / Math.ceil(N / most) / lanes) * lanes;
+}
+const MOST_POINTS = 128;
+
+/**
+ * WGSL that copies `depth` x `block` weights from `first` on into workgroup memory as `tile[4-vector of outputs + depth
+ * index * block/4]`; rows past `extent` repeat the last.
+ */
+export function stageWeights(W: Layout, depth: number, block: number, extent: number, lanes: number, outputsAre: 'rows' | 'columns'): { declare: string; copy: string } {
+  const clamped = extent % block === 0 ? 'first + j' : `min(first + j, ${extent - 1}u)`;
+  const load = outputsAre === 'rows' ? element('W', W, ['batch', clamped, 'd']) : element('W', W, ['batch', 'd', clamped]);
+  return {
+    declare: `var<workgroup> tile: array<vec4f, ${(depth * block) / 4}>;`,
+    copy: `for (var i = lane; i < ${depth * block}u; i += ${lanes}u) {
+    let d = i ${outputsAre === 'rows' ? '%' : '/'} ${outputsAre === 'rows' ? depth : block}u;
+    let j = i ${outputsAre === 'rows' ? '/' : '%'} ${outputsAre === 'rows' ? depth : block}u;
+    tile[d * ${block / 4}u + j / 4u][j % 4u] = ${load};
+  }
+  workgroupBarrier();`,
+  };
 }
 
-/** Each invocation computes `block` outputs in all channels at one point. */
-function perPoint(call: Call, block: number, lanes: number): Build {
+/** The definition: one output in all channels at one point. */
+function perElement(call: Call): Build {
   const sizes = sizesOf(call);
-  const { B, C, K, O, N, to } = sizes;
-  const [S, W, b] = call.inputs as [Call['inputs'][0], Call['inputs'][0], Call['inputs'][0]];
-  const y = call.outputs[0]!;
-  const row = (j: number) => (block === 1 ? 'first' : `first + ${j}u`);
-  const ragged = O % block !== 0;
-  const bounded = (j: number) => (ragged ? `min(${row(j)}, ${O - 1}u)` : row(j));
-  const body = range(block).flatMap((j) => [
-    `let w${j} = ${element('W', W, ['batch', `o${j}`, 'k'])};`,
-    ...range(C).map((c) => `a${j}_${c} += w${j} * y${c};`),
-  ]);
-  const store = range(block).map((j) => {
-    const values = range(C).map((c) => (c === 0 ? `a${j}_0 + ${element('b', b, ['batch', `o${j}`])}` : `a${j}_${c}`));
-    const shown = values.map((value, c) => (c === 0 && to === 'tanh' ? `tapir_tanh(${value})` : value));
-    const lines = shown.map((value, c) => `${element('y', y, ['batch', `${c}u`, `o${j}`, 'n'])} = ${value};`).join(' ');
-    return ragged ? `if (${row(j)} < ${O}u) { ${lines} }` : lines;
-  });
+  const { B, C, K, O, N } = sizes;
+  const [S, W] = call.inputs as [Layout, Layout];
   const code = `
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let n = id.x;
+  let o = id.y;
+  let batch = id.z;
+  if (n >= ${N}u) { return; }
+  ${range(C).map((c) => `var a${c} = 0.0;`).join(' ')}
+  for (var k = 0u; k < ${K}u; k++) {
+    ${loadChannels('s', C, 'S', S, ['batch', 'k', 'n'])}
+    ${activate('y', 's', sizes)}
+    let w = ${element('W', W, ['batch', 'o', 'k'])};
+    ${range(C).map((c) => `a${c} += w * y${c};`).join(' ')}
+  }
+  ${storeRow(call, 'o', range(C).map((c) => `a${c}`))}
+}`;
+  return { dispatches: [{ ...OPERANDS, code, workgroups: [Math.ceil(N / 64), O, B] }] };
+}
+
+const OPERANDS = { reads: { S: { input: 0 }, W: { input: 1 }, b: { input: 2 } }, writes: { y: { output: 0 } } } as const;
+
+/** Adds the bias to channel 0, puts the row in the form the call wants, stores it. */
+function storeRow({ inputs, outputs, params }: Call, row: string, values: readonly string[]): string {
+  const value = `${values[0]} + ${element('b', inputs[2]!, ['batch', row])}`;
+  const shown = [params['to'] === 'tanh' ? `tapir_tanh(${value})` : value, ...values.slice(1)];
+  return shown.map((text, c) => `${element('y', outputs[0]!, ['batch', `${c}u`, row, 'n'])} = ${text};`).join(' ');
+}
+
+/** Each invocation computes a block of outputs in all channels at one point, with weights from workgroup memory. */
+function staged(call: Call, device: Capabilities): Build {
+  const sizes = sizesOf(call);
+  const { B, C, K, O, N } = sizes;
+  const [S, W] = call.inputs as [Layout, Layout];
+  const block = outputBlock(call, O, K);
+  const lanes = pointsPerGroup(N, device);
+  const stage = stageWeights(W, K, block, O, lanes, 'rows');
+  const quads = range(block / 4);
+  const code = `
+${stage.declare}
 @compute @workgroup_size(${lanes})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let n = group.x * ${lanes}u + lane;
   let first = group.y * ${block}u;
   let batch = group.z;
+  ${stage.copy}
   if (n >= ${N}u) { return; }
-  ${range(block).map((j) => `let o${j} = ${bounded(j)};`).join(' ')}
-  ${range(block).flatMap((j) => range(C).map((c) => `var a${j}_${c} = 0.0;`)).join(' ')}
+  ${quads.flatMap((q) => range(C).map((c) => `var a${q}_${c} = vec4f();`)).join(' ')}
   for (var k = 0u; k < ${K}u; k++) {
     ${loadChannels('s', C, 'S', S, ['batch', 'k', 'n'])}
     ${activate('y', 's', sizes)}
-    ${body.join('\n    ')}
+    ${quads.map((q) => `let w${q} = tile[k * ${block / 4}u + ${q}u]; ${range(C).map((c) => `a${q}_${c} = fma(w${q}, vec4f(y${c}), a${q}_${c});`).join(' ')}`).join('\n    ')}
   }
-  ${store.join('\n  ')}
+  ${range(block).map((j) => {
+    const text = storeRow(call, `(first + ${j}u)`, range(C).map((c) => `a${j >> 2}_${c}[${j & 3}]`));
+    return O % block === 0 ? text : `if (first + ${j}u < ${O}u) { ${text} }`;
+  }).join('\n  ')}
 }`;
-  return {
-    dispatches: [
-      {
-        reads: { S: { input: 0 }, W: { input: 1 }, b: { input: 2 } },
-        writes: { y: { output: 0 } },
-        code,
-        workgroups: [Math.ceil(N / lanes), Math.ceil(O / block), B],
-      },
-    ],
-  };
+  return { dispatches: [{ ...OPERANDS, code, workgroups: [Math.ceil(N / lanes), Math.ceil(O / block), B] }] };
+}
+
+/** Whether lanes are SIMD lanes in subgroups of one known size. */
+export function broadcasts({ software, subgroups, subgroupMinSize, subgroupMaxSize }: Capabilities): boolean {
+  return software && subgroups && subgroupMinSize === subgroupMaxSize && subgroupMaxSize >= 4;
+}
+
+/** Outputs that one invocation accumulates: whole vectors of `lanes` weights. */
+export function broadcastBlock(call: Call, count: number, lanes: number): number {
+  const most = Math.max(lanes, Math.floor(ACCUMULATORS / sizesOf(call).C / lanes) * lanes);
+  return Math.min(most, Math.ceil(count / lanes) * lanes);
+}
+
+/** As `staged`, but each lane holds one weight of a vector of outputs, which is broadcast when its turn comes. */
+function acrossLanes(call: Call, { subgroupMaxSize: L }: Capabilities): Build {
+  const sizes = sizesOf(call);
+  const { B, C, K, O, N } = sizes;
+  const [S, W] = call.inputs as [Layout, Layout];
+  const block = broadcastBlock(call, O, L);
+  const vectors = range(block / L);
+  const row = (v: number) => (O % block === 0 ? `first + ${v * L}u + lane` : `min(first + ${v * L}u + lane, ${O - 1}u)`);
+  const code = `
+@compute @workgroup_size(${2 * L})
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
+  let n = min(id.x, ${N - 1}u);
+  let first = group.y * ${block}u;
+  let batch = group.z;
+  ${range(block).flatMap((j) => range(C).map((c) => `var a${j}_${c} = 0.0;`)).join(' ')}
+  ${vectors.map((v) => `let o${v} = ${row(v)};`).join(' ')}
+  for (var k = 0u; k < ${K}u; k++) {
+    ${loadChannels('s', C, 'S', S, ['batch', 'k', 'n'])}
+    ${activate('y', 's', sizes)}
+    ${vectors.map((v) => `let w${v} = ${element('W', W, ['batch', `o${v}`, 'k'])};`).join(' ')}
+    ${range(block).map((j) => `let u${j} = subgroupBroadcast(w${Math.floor(j / L)}, ${j % L}u); ${range(C).map((c) => `a${j}_${c} = fma(u${j}, y${c}, a${j}_${c});`).join(' ')}`).join('\n    ')}
+  }
+  if (id.x >= ${N}u) { return; }
+  ${range(block).map((j) => {
+    const text = storeRow(call, `(first + ${j}u)`, range(C).map((c) => `a${j}_${c}`));
+    return O % block === 0 ? text : `if (first + ${j}u < ${O}u) { ${text} }`;
+  }).join('\n  ')}
+}`;
+  return { dispatches: [{ ...OPERANDS, code, workgroups: [Math.ceil(N / (2 * L)), Math.ceil(O / block), B], subgroups: true }] };
 }
