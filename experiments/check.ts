@@ -1,5 +1,19 @@
 /** Proves kernels on an adapter: every version of every kernel, in every case, against the float64 meaning of its tape. */
-import { compile, type Device, evaluate, graphOf, input, type Kernel, type Library, newTape, Program, simplify, sizeOf, type Var, type Version } from '../engine/index.ts';
+import {
+  compile,
+  type Device,
+  evaluate,
+  graphOf,
+  input,
+  type Kernel,
+  type Library,
+  newTape,
+  Program,
+  simplify,
+  sizeOf,
+  type Var,
+  type Version,
+} from '../engine/index.ts';
 
 export interface CheckResult {
   readonly kernel: string;
@@ -18,32 +32,44 @@ export interface CheckResult {
 const SLACK = 8;
 const FLOOR = 2e-6;
 
-export function* casesOf(library: Library): Generator<{ kernel: Kernel; version: Version; which: Kernel['cases'][number] }> {
-  for (const kernel of library) for (const version of kernel.versions) for (const which of kernel.cases) yield { kernel, version, which };
+export function* casesOf(
+  library: Library,
+): Generator<{ kernel: Kernel; version: Version; which: Kernel['cases'][number] }> {
+  for (const kernel of library)
+    for (const version of kernel.versions) for (const which of kernel.cases) yield { kernel, version, which };
 }
 
 /** Checks one version in one case. Throws GpuError where the adapter refuses the shader. */
-export async function check(device: Device, kernel: Kernel, version: Version, which: Kernel['cases'][number]): Promise<CheckResult> {
-  const description = `${which.shapes.map((shape) => `[${shape.join(',')}]`).join(' ')} ${parametersOf(which.params)}`.trim();
+export async function check(
+  device: Device,
+  kernel: Kernel,
+  version: Version,
+  which: Kernel['cases'][number],
+): Promise<CheckResult> {
+  const description =
+    `${which.shapes.map((shape) => `[${shape.join(',')}]`).join(' ')} ${parametersOf(which.params)}`.trim();
   const tape = newTape();
   const inputs = which.shapes.map((shape, k) => input(tape, `in${k}`, shape));
   const outputs = kernel.means(inputs, which.params);
   const values = which.shapes.map((shape, k) => samples(sizeOf(shape), k + 1));
-  const named = <T>(prefix: string, list: readonly T[]) => Object.fromEntries(list.map((item, k) => [`${prefix}${k}`, item]));
+  const named = <T>(prefix: string, list: readonly T[]) =>
+    Object.fromEntries(list.map((item, k) => [`${prefix}${k}`, item]));
   const plan = compile(
     { inputs: named('in', inputs), outputs: named('out', outputs) },
     { library: [kernel], device: device.capabilities, versions: { [kernel.name]: version.name } },
   );
   const result = { kernel: kernel.name, version: version.name, case: description };
   const used = plan.dispatches.filter((dispatch) => dispatch.kernel.startsWith(`${kernel.name}.${version.name}`));
-  if (used.length === 0) return { ...result, error: 0, tolerance: 0, ok: true, skipped: 'not for this case or adapter' };
+  if (used.length === 0)
+    return { ...result, error: 0, tolerance: 0, ok: true, skipped: 'not for this case or adapter' };
   const { exact, rounded } = meaning(inputs, outputs, values);
   const program = await Program.create(device, plan);
   try {
     values.forEach((data, k) => {
       program.write(`in${k}`, data);
     });
-    for (const name of Object.keys(plan.outputs)) program.write(name, new Array(sizeOf(plan.outputs[name]!.shape)).fill(Number.NaN));
+    for (const name of Object.keys(plan.outputs))
+      program.write(name, new Array(sizeOf(plan.outputs[name]!.shape)).fill(Number.NaN));
     await program.run();
     const got = await Promise.all(outputs.map((_, k) => program.read(`out${k}`)));
     const error = Math.max(...got.map((g, k) => distance(g, exact[k]!)));

@@ -1,4 +1,5 @@
 /** Weights for others to read, and checkpoints from which training goes on bit for bit. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Run, type Stack, unflatten } from '../systems/index.ts';
 import type { RunFolder } from './run-folder.ts';
@@ -14,7 +15,17 @@ export class CheckpointError extends Error {
 }
 
 /** What must be equal for a run to be continued. */
-function identity({ system, parameters, network, optimizer, betas, weighting, updateEvery, learningRate, seeds }: TrainSettings): string {
+function identity({
+  system,
+  parameters,
+  network,
+  optimizer,
+  betas,
+  weighting,
+  updateEvery,
+  learningRate,
+  seeds,
+}: TrainSettings): string {
   return JSON.stringify({ system, parameters, network, optimizer, betas, weighting, updateEvery, learningRate, seeds });
 }
 
@@ -24,24 +35,46 @@ export function writeCheckpoint(
   shapes: Readonly<Record<string, readonly number[]>>,
   settings: TrainSettings,
 ): void {
-  const tensors = new Map(Object.entries(values).map(([name, data]): [string, Tensor] => [name, tensor(data, shapes[name])]));
-  folder.writeFile(CHECKPOINT, encodeSafetensors({ tensors, metadata: { epoch: String(epoch), settings: identity(settings) } }));
+  const tensors = new Map(
+    Object.entries(values).map(([name, data]): [string, Tensor] => [name, tensor(data, shapes[name])]),
+  );
+  folder.writeFile(
+    CHECKPOINT,
+    encodeSafetensors({ tensors, metadata: { epoch: String(epoch), settings: identity(settings) } }),
+  );
+}
+
+function readSaved(out: string) {
+  const path = join(out, CHECKPOINT);
+  if (!existsSync(path))
+    throw new CheckpointError(
+      `${out} has no ${CHECKPOINT}: its run was stopped before the first; start again with another --out`,
+    );
+  return readSafetensors(path);
 }
 
 /** Throws {@link CheckpointError}, SafetensorsError. */
-export function readCheckpoint(out: string, settings: TrainSettings, shapes: Readonly<Record<string, readonly number[]>>): Snapshot {
-  const { tensors, metadata } = readSafetensors(join(out, CHECKPOINT));
+export function readCheckpoint(
+  out: string,
+  settings: TrainSettings,
+  shapes: Readonly<Record<string, readonly number[]>>,
+): Snapshot {
+  const { tensors, metadata } = readSaved(out);
   if (metadata['settings'] !== identity(settings)) {
     const before = JSON.parse(metadata['settings'] ?? '{}') as Record<string, unknown>;
     const now = JSON.parse(identity(settings)) as Record<string, unknown>;
     const differing = Object.keys(now).filter((key) => JSON.stringify(before[key]) !== JSON.stringify(now[key]));
     const list = differing.map((key) => `${key} was ${JSON.stringify(before[key])}, now ${JSON.stringify(now[key])}`);
-    throw new CheckpointError(`${out} holds another run: ${list.join('; ')}; repeat its options or choose another --out`);
+    throw new CheckpointError(
+      `${out} holds another run: ${list.join('; ')}; repeat its options or choose another --out`,
+    );
   }
   const values = Object.entries(shapes).map(([name, shape]): [string, Float32Array] => {
     const found = tensors.get(name);
     if (found?.dtype !== 'F32' || String(found.shape) !== String(shape))
-      throw new CheckpointError(`${out}: ${CHECKPOINT} has ${found ? `${name} of shape [${found.shape}]` : `no ${name}`}, this run needs [${shape}] in F32`);
+      throw new CheckpointError(
+        `${out}: ${CHECKPOINT} has ${found ? `${name} of shape [${found.shape}]` : `no ${name}`}, this run needs [${shape}] in F32`,
+      );
     return [name, found.data];
   });
   const epoch = Number(metadata['epoch']);
@@ -74,4 +107,3 @@ export function writeWeights(
   }
   folder.writeFile('weights.safetensors', encodeSafetensors({ tensors, metadata: { format: 'tapir' } }));
 }
-

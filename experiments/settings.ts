@@ -1,6 +1,18 @@
 /** A training run's settings: from options as typed to everything resolved, which is what config.json holds. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { UnknownVersionError } from '../engine/index.ts';
+import { library } from '../kernels/index.ts';
 import { ADAM, UPDATE_EVERY, type Weighting } from '../optim/index.ts';
-import { type NetworkShape, type Optimizer, type Run, resolveParameters, type System, systemNamed } from '../systems/index.ts';
+import {
+  type NetworkShape,
+  type Optimizer,
+  type Run,
+  resolveParameters,
+  type System,
+  systemNamed,
+} from '../systems/index.ts';
 
 /** Something a user typed that cannot be right; the message says what would be. Ends the process with 2. */
 export class UsageError extends Error {
@@ -45,7 +57,9 @@ export interface TrainSettings {
 export function resolveSettings(name: string, options: TrainOptions): TrainSettings {
   const system = systemNamed(name);
   const { gamma, k, epsilon, set } = options;
-  const shortcuts = Object.fromEntries(Object.entries({ gamma, k, epsilon }).filter(([, value]) => value !== undefined)) as Record<string, number>;
+  const shortcuts = Object.fromEntries(
+    Object.entries({ gamma, k, epsilon }).filter(([, value]) => value !== undefined),
+  ) as Record<string, number>;
   if (options.seed !== undefined && options.seeds) throw new UsageError('--seed and --seeds exclude each other');
   const optimizer = options.optimizer ?? 'adam';
   const weighting = options.weighting ?? 'grad-norm';
@@ -64,6 +78,40 @@ export function resolveSettings(name: string, options: TrainOptions): TrainSetti
   };
 }
 
+const shape = z.object({ hidden: z.int().positive(), width: z.int().positive() });
+const settingsSchema = z.object({
+  system: z.string(),
+  parameters: z.record(z.string(), z.number()),
+  network: shape,
+  optimizer: z.enum(optimizers as [Optimizer, ...Optimizer[]]),
+  betas: z.tuple([z.number(), z.number()]),
+  optimizerEpsilon: z.number(),
+  weighting: z.enum(weightings as [Weighting, ...Weighting[]]),
+  updateEvery: z.int().nonnegative(),
+  learningRate: z.number().positive(),
+  epochs: z.int().positive(),
+  seeds: z.array(z.int().nonnegative()).min(1),
+});
+
+/** Settings of the run in a folder, with more epochs if asked for. Throws {@link UsageError}. */
+export function resumedSettings(folder: string, name: string, { epochs, ...rest }: TrainOptions): TrainSettings {
+  const extra = Object.entries(rest).filter(([, value]) => value !== undefined);
+  if (extra.length > 0)
+    throw new UsageError(
+      `--resume goes on with the settings in ${folder}; only --epochs can be changed, not --${extra[0]![0]}`,
+    );
+  const path = join(folder, 'config.json');
+  if (!existsSync(path)) throw new UsageError(`${folder} holds no run to resume: there is no config.json`);
+  let settings: TrainSettings;
+  try {
+    settings = settingsSchema.parse(JSON.parse(readFileSync(path, 'utf8'))) as TrainSettings;
+  } catch {
+    throw new UsageError(`${path} is not the configuration of a run; start again with another --out`);
+  }
+  if (settings.system !== name) throw new UsageError(`${folder} holds a run of ${settings.system}, not of ${name}`);
+  return { ...settings, epochs: epochs ?? settings.epochs };
+}
+
 /** The runs that settings describe: one for each seed. */
 export function runsOf(system: System, { parameters, seeds }: TrainSettings): Run[] {
   return seeds.map((seed) => ({ parameters, seed, points: system.points(parameters, seed) }));
@@ -72,7 +120,8 @@ export function runsOf(system: System, { parameters, seeds }: TrainSettings): Ru
 export function integer(name: string, low: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (text.trim() === '' || !Number.isInteger(value) || value < low) throw new UsageError(`${name} must be a whole number of at least ${low}, not ${text}`);
+    if (text.trim() === '' || !Number.isInteger(value) || value < low)
+      throw new UsageError(`${name} must be a whole number of at least ${low}, not ${text}`);
     return value;
   };
 }
@@ -110,4 +159,18 @@ export function choice<T extends string>(name: string, all: readonly T[]): (text
     if (!found) throw new UsageError(`${name} must be one of ${all.join(', ')}, not ${text}`);
     return found;
   };
+}
+
+/** Collects `name=version` of repeated `--kernel`. */
+export function versionPin(
+  text: string,
+  sofar: Readonly<Record<string, string>> = {},
+): Readonly<Record<string, string>> {
+  const [, name, version] = /^(.+)=([\w-]+)$/.exec(text) ?? [];
+  if (!name || !version) throw new UsageError(`--kernel takes name=version, not ${text}`);
+  const known = library.find((kernel) => kernel.name === name);
+  if (!known)
+    throw new UsageError(`there is no kernel ${name}; there are ${library.map((kernel) => kernel.name).join(', ')}`);
+  if (!known.versions.some((each) => each.name === version)) throw new UnknownVersionError(known, version);
+  return { ...sofar, [name]: version };
 }

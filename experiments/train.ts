@@ -1,9 +1,8 @@
 /** Trains a system: progress on stderr, a run folder with configuration, metrics, weights and a picture, a summary. */
-import type { Device } from '../engine/index.ts';
-import type { Library } from '../engine/index.ts';
-import { type Run, stacksOf, systemNamed } from '../systems/index.ts';
+import type { Device, Library } from '../engine/index.ts';
+import { type Coordinates, type Run, stacksOf, systemNamed } from '../systems/index.ts';
 import { readCheckpoint, writeCheckpoint, writeWeights } from './checkpoint.ts';
-import { fieldsPicture } from './picture.ts';
+import { type FieldPicture, fieldsPicture, type HistoryPicture, surfacePicture } from './picture.ts';
 import { startProgress } from './progress.ts';
 import { openRunFolder, type RunFolder } from './run-folder.ts';
 import { runsOf, type TrainSettings } from './settings.ts';
@@ -11,10 +10,16 @@ import { type Errors, Trainer } from './trainer.ts';
 
 /** Epochs between looks at errors, weights and the keyboard. */
 const EVERY = 25;
+/** Time between checkpoints of a run under way: what a killed process loses at most. */
+const CHECKPOINT_EVERY_MS = 15_000;
 
 export interface RunSummary {
   readonly seed: number;
-  readonly final: { readonly l2: Readonly<Record<string, number>>; readonly mean: number; readonly rmse: Readonly<Record<string, number>> };
+  readonly final: {
+    readonly l2: Readonly<Record<string, number>>;
+    readonly mean: number;
+    readonly rmse: Readonly<Record<string, number>>;
+  };
   readonly best: { readonly mean: number; readonly epoch: number };
   readonly losses: Readonly<Record<string, number>>;
   readonly weights: Readonly<Record<string, number>>;
@@ -64,12 +69,14 @@ export async function train(session: Session): Promise<TrainSummary> {
   const runs = runsOf(system, settings);
   const folder = openRunFolder(session.out, { resume: session.resume });
   const { network: shape, optimizer, weighting, learningRate, updateEvery } = settings;
-  const trainer = await Trainer.create(
-    { system, shape, runs, optimizer, weighting, learningRate, updateEvery },
-    { device, library, ...(versions ? { versions } : {}) },
-  );
+  let trainer: Trainer | undefined;
   try {
+    trainer = await Trainer.create(
+      { system, shape, runs, optimizer, weighting, learningRate, updateEvery },
+      { device, library, ...(versions ? { versions } : {}) },
+    );
     if (session.resume) await trainer.restore(readCheckpoint(session.out, settings, trainer.stateShapes()));
+    folder.truncateMetrics(trainer.epoch);
     folder.writeConfig({ ...settings });
     const outcome = await loop(trainer, folder, settings, runs, signal);
     const summary = await finish(trainer, folder, session, runs, outcome);
@@ -77,7 +84,7 @@ export async function train(session: Session): Promise<TrainSummary> {
     return summary;
   } finally {
     folder.close();
-    trainer.destroy();
+    trainer?.destroy();
   }
 }
 
@@ -90,20 +97,27 @@ interface Outcome {
   readonly diverged?: string;
 }
 
-async function loop(trainer: Trainer, folder: RunFolder, settings: TrainSettings, runs: readonly Run[], signal: AbortSignal): Promise<Outcome> {
+async function loop(
+  trainer: Trainer,
+  folder: RunFolder,
+  settings: TrainSettings,
+  runs: readonly Run[],
+  signal: AbortSignal,
+): Promise<Outcome> {
   const { terms } = trainer;
   const K = terms.length;
-  const history: History = { epoch: [], terms: Object.fromEntries(terms.map((term) => [term, []])), error: [] };
-  const best = runs.map(() => ({ mean: Number.POSITIVE_INFINITY, epoch: 0 }));
+  const { history, best } = recall(folder, terms, runs);
   const progress = startProgress({ total: settings.epochs, label: settings.system });
   const first = trainer.epoch;
   const started = performance.now();
   const pace = () => (trainer.epoch > first ? (performance.now() - started) / (trainer.epoch - first) : 0);
   let last: Float32Array = new Float32Array(runs.length * K).fill(Number.NaN);
   let good = await trainer.snapshot();
+  let saved = performance.now();
   try {
     while (trainer.epoch < settings.epochs) {
-      if (signal.aborted) return { history, best, losses: last, msPerStep: pace(), stopped: `interrupted at epoch ${trainer.epoch}` };
+      if (signal.aborted)
+        return { history, best, losses: last, msPerStep: pace(), stopped: `interrupted at epoch ${trainer.epoch}` };
       const from = trainer.epoch;
       const losses = await trainer.run(Math.min(EVERY - (from % EVERY), settings.epochs - from));
       const bad = losses.findIndex((value) => !Number.isFinite(value));
@@ -111,19 +125,59 @@ async function loop(trainer: Trainer, folder: RunFolder, settings: TrainSettings
         const epoch = from + Math.floor(bad / (runs.length * K)) + 1;
         const which = runs.length > 1 ? ` of seed ${runs[Math.floor(bad / K) % runs.length]!.seed}` : '';
         await trainer.restore(good);
-        return { history, best, losses: last, msPerStep: pace(), diverged: `loss term ${terms[bad % K]}${which} is ${losses[bad]} at epoch ${epoch}` };
+        return {
+          history,
+          best,
+          losses: last,
+          msPerStep: pace(),
+          diverged: `loss term ${terms[bad % K]}${which} is ${losses[bad]} at epoch ${epoch}`,
+        };
       }
       last = losses.slice(-runs.length * K);
       const errors = await trainer.errors();
       const snapshot = await trainer.snapshot();
       if (Object.values(snapshot.values).every((values) => values.every(Number.isFinite))) good = snapshot;
       note(trainer, folder, history, best, last, errors, runs);
-      progress.update({ epoch: trainer.epoch, terms: byTerm(terms, last, 0), error: errors[0]!.mean, msPerStep: pace() });
+      if (good === snapshot && performance.now() - saved > CHECKPOINT_EVERY_MS) {
+        writeCheckpoint(folder, good, trainer.stateShapes(), settings);
+        saved = performance.now();
+      }
+      progress.update({
+        epoch: trainer.epoch,
+        terms: byTerm(terms, last, 0),
+        error: errors[0]!.mean,
+        msPerStep: pace(),
+      });
     }
     return { history, best, losses: last, msPerStep: pace() };
   } finally {
     progress.stop();
   }
+}
+
+/** What the metrics of a continued run say so far. */
+function recall(
+  folder: RunFolder,
+  terms: readonly string[],
+  runs: readonly Run[],
+): { history: History; best: { mean: number; epoch: number }[] } {
+  const history: History = { epoch: [], terms: Object.fromEntries(terms.map((term) => [term, []])), error: [] };
+  const best = runs.map(() => ({ mean: Number.POSITIVE_INFINITY, epoch: 0 }));
+  for (const line of folder.readMetrics()) {
+    const { epoch, seed, losses, mean } = line as {
+      epoch: number;
+      seed?: number;
+      losses: Record<string, number | null>;
+      mean: number | null;
+    };
+    const r = seed === undefined ? 0 : runs.findIndex((run) => run.seed === seed);
+    if (mean !== null && best[r] && mean < best[r].mean) best[r] = { mean, epoch };
+    if (r !== 0) continue;
+    history.epoch.push(epoch);
+    history.error.push(mean ?? Number.NaN);
+    for (const term of terms) history.terms[term]!.push(losses[term] ?? Number.NaN);
+  }
+  return { history, best };
 }
 
 function byTerm(terms: readonly string[], values: Float32Array, run: number): Record<string, number> {
@@ -145,23 +199,37 @@ function note(
   history.error.push(errors[0]!.mean);
   errors.forEach(({ relative, mean }, r) => {
     if (mean < best[r]!.mean) best[r] = { mean, epoch };
-    folder.appendMetrics({ epoch, ...(runs.length > 1 ? { seed: runs[r]!.seed } : {}), losses: byTerm(terms, losses, r), l2: relative, mean });
+    folder.appendMetrics({
+      epoch,
+      ...(runs.length > 1 ? { seed: runs[r]!.seed } : {}),
+      losses: byTerm(terms, losses, r),
+      l2: relative,
+      mean,
+    });
   });
 }
 
-async function finish(trainer: Trainer, folder: RunFolder, session: Session, runs: readonly Run[], outcome: Outcome): Promise<TrainSummary> {
+async function finish(
+  trainer: Trainer,
+  folder: RunFolder,
+  session: Session,
+  runs: readonly Run[],
+  outcome: Outcome,
+): Promise<TrainSummary> {
   const { settings, out, device } = session;
   const system = systemNamed(settings.system);
   const errors = await trainer.errors();
   const predictions = await trainer.predictions();
   const weights = await trainer.weights();
-  const summaries = runs.map(({ seed }, r): RunSummary => ({
-    seed,
-    final: { l2: errors[r]!.relative, mean: errors[r]!.mean, rmse: errors[r]!.rmse },
-    best: outcome.best[r]!,
-    losses: byTerm(trainer.terms, outcome.losses, r),
-    weights: byTerm(trainer.terms, weights, r),
-  }));
+  const summaries = runs.map(
+    ({ seed }, r): RunSummary => ({
+      seed,
+      final: { l2: errors[r]!.relative, mean: errors[r]!.mean, rmse: errors[r]!.rmse },
+      best: outcome.best[r]!,
+      losses: byTerm(trainer.terms, outcome.losses, r),
+      weights: byTerm(trainer.terms, weights, r),
+    }),
+  );
   const summary: TrainSummary = {
     system: settings.system,
     params: settings.parameters,
@@ -179,22 +247,45 @@ async function finish(trainer: Trainer, folder: RunFolder, session: Session, run
   writeWeights(folder, stacksOf(system, settings.network), await trainer.thetas(), runs);
   writeCheckpoint(folder, await trainer.snapshot(), trainer.stateShapes(), settings);
   const exact = trainer.exact(0);
+  const fields = trainer.fields.map((name) => ({
+    name,
+    prediction: predictions[0]![name]!,
+    exact: exact[name]!,
+    relativeError: errors[0]!.relative[name]!,
+  }));
   folder.writeFile(
     'picture.svg',
-    fieldsPicture({
-      title: system.title,
-      subtitle: describe(settings, trainer.epoch),
-      x: trainer.evaluation['x']!,
-      xName: 'x',
-      fields: trainer.fields.map((name) => ({ name, prediction: predictions[0]![name]!, exact: exact[name]!, relativeError: errors[0]!.relative[name]! })),
-      history: outcome.history,
-    }),
+    draw(system.title, describe(settings, trainer.epoch), trainer.evaluation, fields, outcome.history),
   );
   folder.writeSummary({ ...summary });
   return summary;
 }
 
+/** Fields over a line, or over a grid whose last coordinate runs fastest. */
+function draw(
+  title: string,
+  subtitle: string,
+  points: Coordinates,
+  fields: readonly FieldPicture[],
+  history: HistoryPicture,
+): string {
+  const { x, y } = points as { x: Float64Array; y?: Float64Array };
+  if (!y) return fieldsPicture({ title, subtitle, x, xName: 'x', fields, history });
+  const ny = y.findIndex((value, k) => k > 0 && value === y[0]);
+  const nx = x.length / ny;
+  const byRow = (values: ArrayLike<number>) =>
+    Float64Array.from({ length: x.length }, (_, k) => values[(k % nx) * ny + Math.floor(k / nx)]!);
+  const turned = fields.map(({ prediction, exact, ...rest }) => ({
+    ...rest,
+    prediction: byRow(prediction),
+    exact: byRow(exact),
+  }));
+  return surfacePicture({ title, subtitle, x: byRow(x), y: byRow(y), nx, ny, fields: turned, history });
+}
+
 function describe(settings: TrainSettings, epochs: number): string {
   const parameters = Object.entries(settings.parameters).map(([name, value]) => `${name} = ${value}`);
-  return [...parameters, settings.optimizer, settings.weighting, `seed ${settings.seeds[0]}`, `${epochs} epochs`].join(', ');
+  return [...parameters, settings.optimizer, settings.weighting, `seed ${settings.seeds[0]}`, `${epochs} epochs`].join(
+    ', ',
+  );
 }

@@ -2,8 +2,30 @@
  * R runs of one system trained together: compiles the step, the error and the weighting into programs that share one
  * set of buffers, and moves numbers in and out. It knows nothing of files, progress or the command line.
  */
-import { broadcast, compile, type Device, grad, input, type Library, newTape, type Plan, Program, reshape, type Source, type Tape, type Var } from '../engine/index.ts';
-import { ADAM, type AdamSettings, adam, gradientNorms, reweighted, UPDATE_EVERY, type Weighting } from '../optim/index.ts';
+import {
+  broadcast,
+  compile,
+  type Device,
+  grad,
+  input,
+  type Library,
+  newTape,
+  type Plan,
+  Program,
+  reshape,
+  type Source,
+  type Tape,
+  type Var,
+} from '../engine/index.ts';
+import {
+  ADAM,
+  type AdamSettings,
+  adam,
+  gradientNorms,
+  reweighted,
+  UPDATE_EVERY,
+  type Weighting,
+} from '../optim/index.ts';
 import {
   type Coordinates,
   countOf,
@@ -16,9 +38,9 @@ import {
   type NetworkShape,
   type Optimizer,
   type Run,
+  type System,
   shareThetas,
   stacksOf,
-  type System,
 } from '../systems/index.ts';
 
 export interface TrainerOptions {
@@ -62,7 +84,10 @@ function countsOf(run: Run): Record<string, number> {
 }
 
 /** The loss of the given runs on a tape of its own or on one that exists. */
-export function modelFor({ system, shape, runs }: Pick<TrainerOptions, 'system' | 'shape' | 'runs'>, tape: Tape = newTape()): LossModel {
+export function modelFor(
+  { system, shape, runs }: Pick<TrainerOptions, 'system' | 'shape' | 'runs'>,
+  tape: Tape = newTape(),
+): LossModel {
   return lossModel(tape, system, runs.length, countsOf(runs[0]!), shape);
 }
 
@@ -92,7 +117,9 @@ export function stepSource(options: TrainerOptions): { model: LossModel; source:
 }
 
 /** Loss terms, each term's gradient and its norms: what weighting and verification look at. */
-export function termsSource(options: Pick<TrainerOptions, 'system' | 'shape' | 'runs' | 'weighting' | 'weightMemory'>): { model: LossModel; source: Source } {
+export function termsSource(
+  options: Pick<TrainerOptions, 'system' | 'shape' | 'runs' | 'weighting' | 'weightMemory'>,
+): { model: LossModel; source: Source } {
   const model = modelFor(options);
   const { l2, max, gradients } = gradientNorms(model.losses, model.thetas);
   const weights = model.inputs['weights']!;
@@ -103,7 +130,10 @@ export function termsSource(options: Pick<TrainerOptions, 'system' | 'shape' | '
     });
   });
   const next = reweighted(weights, options.weighting === 'lra' ? max : l2, options.weightMemory);
-  return { model, source: { inputs: model.inputs, outputs: { losses: model.losses, l2, max, "weights'": next, ...byTerm } } };
+  return {
+    model,
+    source: { inputs: model.inputs, outputs: { losses: model.losses, l2, max, "weights'": next, ...byTerm } },
+  };
 }
 
 function weightingSource(options: TrainerOptions): Source {
@@ -112,7 +142,10 @@ function weightingSource(options: TrainerOptions): Source {
   return { inputs: model.inputs, outputs: { "weights'": next }, state: { weights: "weights'" } };
 }
 
-function errorSource({ system, shape, runs }: TrainerOptions, count: number): { source: Source; fields: readonly string[] } {
+function errorSource(
+  { system, shape, runs }: TrainerOptions,
+  count: number,
+): { source: Source; fields: readonly string[] } {
   const { inputs, relative, rmse, predictions, fields } = errorModel(newTape(), system, runs.length, count, shape);
   return { source: { inputs, outputs: { relative, rmse, predictions } }, fields };
 }
@@ -129,7 +162,14 @@ export class Trainer {
   readonly #error: Program;
   readonly #weighting: Program | undefined;
 
-  private constructor(options: TrainerOptions, terms: readonly string[], fields: readonly string[], step: Program, error: Program, weighting?: Program) {
+  private constructor(
+    options: TrainerOptions,
+    terms: readonly string[],
+    fields: readonly string[],
+    step: Program,
+    error: Program,
+    weighting?: Program,
+  ) {
     this.options = options;
     this.terms = terms;
     this.fields = fields;
@@ -148,22 +188,35 @@ export class Trainer {
     const errors = errorSource(options, countOf(evaluation));
     const weighted = options.weighting !== 'none';
     const step = await Program.create(device, compile(source, settings));
-    const shareOf = (plan: Plan) => Object.fromEntries(Object.keys(plan.inputs).flatMap((name) => (step.plan.inputs[name] ? [[name, { program: step, name }]] : [])));
+    const shareOf = (plan: Plan) =>
+      Object.fromEntries(
+        Object.keys(plan.inputs).flatMap((name) => (step.plan.inputs[name] ? [[name, { program: step, name }]] : [])),
+      );
     const create = (from: Source) => {
       const plan = compile(from, settings);
       return Program.create(device, plan, shareOf(plan));
     };
-    const [error, weighting] = await Promise.all([create(errors.source), weighted ? create(weightingSource(options)) : undefined]);
+    const [error, weighting] = await Promise.all([
+      create(errors.source),
+      weighted ? create(weightingSource(options)) : undefined,
+    ]);
     const trainer = new Trainer(options, model.terms, errors.fields, step, error, weighting);
     const values = inputValues(system, Object.keys(model.inputs), runs);
     for (const [name, data] of Object.entries(values)) step.write(name, data);
     const onEvaluation = runs.map((run) => ({ ...run, points: { evaluation } }));
-    for (const [name, data] of Object.entries(inputValues(system, Object.keys(errors.source.inputs), onEvaluation))) error.write(name, data);
+    for (const [name, data] of Object.entries(inputValues(system, Object.keys(errors.source.inputs), onEvaluation)))
+      error.write(name, data);
     step.write('weights', new Array(runs.length * model.terms.length).fill(1));
     step.write('lr', new Array(runs.length).fill(options.learningRate));
     const { betas, epsilon } = options.adam ?? ADAM;
     step.write('adam.settings', [...betas, epsilon]);
-    trainer.setTheta(shareThetas(system, shape, runs.map(({ seed }) => initialTheta(system, shape, seed))));
+    trainer.setTheta(
+      shareThetas(
+        system,
+        shape,
+        runs.map(({ seed }) => initialTheta(system, shape, seed)),
+      ),
+    );
     return trainer;
   }
 
@@ -199,7 +252,8 @@ export class Trainer {
     const [relative, rmse] = await Promise.all([this.#error.read('relative'), this.#error.read('rmse')]);
     const F = this.fields.length;
     return this.options.runs.map((_, r) => {
-      const row = (values: Float32Array) => Object.fromEntries(this.fields.map((field, k) => [field, values[r * F + k]!]));
+      const row = (values: Float32Array) =>
+        Object.fromEntries(this.fields.map((field, k) => [field, values[r * F + k]!]));
       const own = row(relative);
       return { relative: own, rmse: row(rmse), mean: Object.values(own).reduce((a, b) => a + b, 0) / F };
     });
@@ -209,7 +263,9 @@ export class Trainer {
   async predictions(): Promise<Record<string, Float32Array>[]> {
     const all = await this.#error.read('predictions');
     const [F, N] = [this.fields.length, countOf(this.evaluation)];
-    return this.options.runs.map((_, r) => Object.fromEntries(this.fields.map((field, k) => [field, all.slice((r * F + k) * N, (r * F + k + 1) * N)])));
+    return this.options.runs.map((_, r) =>
+      Object.fromEntries(this.fields.map((field, k) => [field, all.slice((r * F + k) * N, (r * F + k + 1) * N)])),
+    );
   }
 
   /** Loss weights, [R,K]. */
@@ -227,7 +283,12 @@ export class Trainer {
   /** Reference solution of a run at the evaluation points, by field. */
   exact(run: number): Record<string, Float64Array> {
     const { system, runs } = this.options;
-    return Object.fromEntries(this.fields.map((field) => [field, knownValues(system, `${field}_exact`, runs[run]!.parameters, this.evaluation)]));
+    return Object.fromEntries(
+      this.fields.map((field) => [
+        field,
+        knownValues(system, `${field}_exact`, runs[run]!.parameters, this.evaluation),
+      ]),
+    );
   }
 
   /** Everything a later {@link restore} needs to go on bit for bit: parameters, optimizer state, loss weights, epoch. */

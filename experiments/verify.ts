@@ -3,10 +3,21 @@
  * GPU 1e-4 for losses and gradients, 1e-2 for trajectories; initial weights exact in float32.
  */
 import { compile, evaluate, graphOf, Program, simplify } from '../engine/index.ts';
-import { type Coordinates, inputValues, initialTheta, type NetworkRows, type Run, resolveParameters, shareThetas, stacksOf, type System, systemNamed } from '../systems/index.ts';
+import {
+  type Coordinates,
+  initialTheta,
+  inputValues,
+  type NetworkRows,
+  type Run,
+  resolveParameters,
+  type System,
+  shareThetas,
+  stacksOf,
+  systemNamed,
+} from '../systems/index.ts';
 import { flatten } from '../systems/initialise.ts';
 import { type GoldenCase, readGolden, type SystemCase, type TorchInitCase, type Trajectory } from './golden.ts';
-import { type Backend, termsSource, Trainer } from './trainer.ts';
+import { type Backend, Trainer, termsSource } from './trainer.ts';
 
 export interface Quantity {
   readonly name: string;
@@ -66,7 +77,9 @@ function runOf(system: System, golden: SystemCase): Run {
   const D = system.coordinates.length;
   for (const [group, { shape, data }] of golden.points) {
     if (shape[1] !== D || !(group in points)) continue;
-    points[group] = Object.fromEntries(system.coordinates.map((c, d) => [c, Float64Array.from({ length: shape[0] }, (_, n) => data[n * D + d]!)]));
+    points[group] = Object.fromEntries(
+      system.coordinates.map((c, d) => [c, Float64Array.from({ length: shape[0] }, (_, n) => data[n * D + d]!)]),
+    );
   }
   return { parameters, seed: golden.seed, points };
 }
@@ -86,9 +99,15 @@ async function systemQuantities(golden: SystemCase, backend: Backend): Promise<Q
   const names = Object.keys(source.outputs);
 
   const graph = simplify(graphOf(Object.values(source.inputs), Object.values(source.outputs)));
-  const exact = evaluate(graph, Object.keys(source.inputs).map((name) => values[name]!));
+  const exact = evaluate(
+    graph,
+    Object.keys(source.inputs).map((name) => values[name]!),
+  );
   const interpreted = Object.fromEntries(names.map((name, k) => [name, exact[k]!]));
-  const program = await Program.create(backend.device, compile(source, { ...backend, device: backend.device.capabilities }));
+  const program = await Program.create(
+    backend.device,
+    compile(source, { ...backend, device: backend.device.capabilities }),
+  );
   for (const [name, data] of Object.entries(values)) program.write(name, data);
   const computed = await program.run(1, names);
   program.destroy();
@@ -123,7 +142,11 @@ function compareTerms(
     return [
       quantity(`${where}: loss ${term}`, relative(values['losses']![k]!, golden.losses[term]!), tolerance),
       ...(reference ? [quantity(`${where}: gradient of ${term}`, distance(ordered, reference), tolerance)] : []),
-      quantity(`${where}: L2 norm of the gradient of ${term}`, relative(values['l2']![k]!, golden.gradL2[term]!), tolerance),
+      quantity(
+        `${where}: L2 norm of the gradient of ${term}`,
+        relative(values['l2']![k]!, golden.gradL2[term]!),
+        tolerance,
+      ),
       quantity(`${where}: largest gradient of ${term}`, relative(values['max']![k]!, golden.gradMax[term]!), tolerance),
     ];
   });
@@ -143,7 +166,17 @@ async function followTrajectory(
   const { lr, betas, eps, steps, updateEvery, weightingEMA } = trajectory;
   const weighting = weightingOf[key as keyof typeof weightingOf];
   const adam = { betas, epsilon: eps };
-  const options = { system, shape: golden.network, runs: [run], optimizer: 'adam' as const, weighting, learningRate: lr, updateEvery, weightMemory: weightingEMA, adam };
+  const options = {
+    system,
+    shape: golden.network,
+    runs: [run],
+    optimizer: 'adam' as const,
+    weighting,
+    learningRate: lr,
+    updateEvery,
+    weightMemory: weightingEMA,
+    adam,
+  };
   const trainer = await Trainer.create(options, backend);
   try {
     trainer.setTheta(thetas);
@@ -156,9 +189,17 @@ async function followTrajectory(
     const theta = Object.values(await trainer.thetas());
     const size = Math.sqrt(theta.reduce((sum, values) => sum + values.reduce((s, x) => s + x * x, 0), 0));
     const compare = (name: string, got: Float32Array, reference: Readonly<Record<string, number>>) =>
-      quantity(`gpu: ${key}: ${name}`, Math.max(...trainer.terms.map((term, k) => relative(got[k]!, reference[term]!))), EXACT.trajectory);
+      quantity(
+        `gpu: ${key}: ${name}`,
+        Math.max(...trainer.terms.map((term, k) => relative(got[k]!, reference[term]!))),
+        EXACT.trajectory,
+      );
     return [
-      quantity(`gpu: ${key}: loss before step ${steps}`, relative(last, trajectory.unweightedTotalLossBeforeEachStep[steps - 1]!), EXACT.trajectory),
+      quantity(
+        `gpu: ${key}: loss before step ${steps}`,
+        relative(last, trajectory.unweightedTotalLossBeforeEachStep[steps - 1]!),
+        EXACT.trajectory,
+      ),
       compare('weights at step 1', first, trajectory.weightsAtStep1),
       compare(`weights at step ${steps}`, weights, trajectory.weightsAtStep100),
       quantity(`gpu: ${key}: norm of the parameters`, relative(size, trajectory.finalParamL2), EXACT.trajectory),
@@ -172,7 +213,10 @@ function initQuantities({ cases }: TorchInitCase): Quantity[] {
   return cases.map(({ seed, hidden, width, inputs, nets }) => {
     const system = {
       coordinates: Array.from({ length: inputs }, (_, d) => String(d)),
-      networks: nets.map(({ name, layers }) => ({ name, fields: Array.from({ length: layers.at(-1)!.shape[0] }, (_, k) => String(k)) })),
+      networks: nets.map(({ name, layers }) => ({
+        name,
+        fields: Array.from({ length: layers.at(-1)!.shape[0] }, (_, k) => String(k)),
+      })),
     };
     const rows = initialTheta(system, { hidden, width }, seed);
     let wrong = 0;
@@ -184,7 +228,11 @@ function initQuantities({ cases }: TorchInitCase): Quantity[] {
         const given = [...first4, ...last2];
         const mine = [...W.slice(0, first4.length), ...W.slice(-last2.length)];
         const norm = Math.sqrt(W.reduce((sum, w) => sum + w * w, 0));
-        wrong = Math.max(wrong, ...mine.map((w, k) => Math.abs(w - Math.fround(given[k]!))), relative(norm, l2) > 1e-6 ? 1 : 0);
+        wrong = Math.max(
+          wrong,
+          ...mine.map((w, k) => Math.abs(w - Math.fround(given[k]!))),
+          relative(norm, l2) > 1e-6 ? 1 : 0,
+        );
         at += size + shape[0];
       }
     }

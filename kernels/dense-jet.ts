@@ -5,7 +5,21 @@
  * saved form (t, z_1..z_D, z_L) with t = tanh(z_0): what the backward pass needs, and what the next layer turns into
  * the jet of the activation as it loads it.
  */
-import { add, broadcast, composite, concat, type Params, mul, matmul, reshape, slice, square, sub, tanh, type Var } from '../engine/index.ts';
+import {
+  add,
+  broadcast,
+  composite,
+  concat,
+  matmul,
+  mul,
+  type Params,
+  reshape,
+  slice,
+  square,
+  sub,
+  tanh,
+  type Var,
+} from '../engine/index.ts';
 
 export interface DenseJetParams extends Params {
   /** First derivatives carried. */

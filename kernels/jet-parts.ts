@@ -1,6 +1,5 @@
 /** WGSL that the versions of the dense jet share: tanh's jet from the saved form, its adjoint, index helpers. */
-import type { Call, Layout } from '../engine/index.ts';
-import { element } from '../engine/index.ts';
+import { type Call, element, type Layout } from '../engine/index.ts';
 import type { DenseJetParams } from './dense-jet.ts';
 
 /** Sizes of one call: S [B,C,K,N], W [B,O,K]. */
@@ -20,7 +19,13 @@ export function sizesOf({ params, inputs }: Call): JetSizes {
 export const range = (count: number): number[] => Array.from({ length: count }, (_, k) => k);
 
 /** `name0, name1, ..` loaded for every channel: `let s0 = S[..]; ..`. */
-export function loadChannels(name: string, count: number, from: string, layout: Layout, [batch, row, point]: [string, string, string]): string {
+export function loadChannels(
+  name: string,
+  count: number,
+  from: string,
+  layout: Layout,
+  [batch, row, point]: [string, string, string],
+): string {
   return range(count)
     .map((c) => `let ${name}${c} = ${element(from, layout, [batch, `${c}u`, row, point])};`)
     .join(' ');
@@ -33,7 +38,10 @@ const squares = (s: string, D: number) =>
 
 /** `y0..` from saved form `s0..` = (t, z_1..z_D, z_L): the jet of tanh(z_0), with t = tanh(z_0). */
 export function activate(y: string, s: string, { D, second, from, C }: JetSizes): string {
-  if (from === 'linear') return range(C).map((c) => `let ${y}${c} = ${s}${c};`).join(' ');
+  if (from === 'linear')
+    return range(C)
+      .map((c) => `let ${y}${c} = ${s}${c};`)
+      .join(' ');
   const lines = [`let ${y}0 = ${s}0;`, ...(C > 1 ? [`let ${y}s = 1.0 - ${s}0*${s}0;`] : [])];
   for (const d of range(D)) lines.push(`let ${y}${1 + d} = ${y}s * ${s}${1 + d};`);
   if (second) lines.push(`let ${y}${C - 1} = ${y}s * (${s}${C - 1} - 2.0*${s}0*(${squares(s, D)}));`);
@@ -41,7 +49,11 @@ export function activate(y: string, s: string, { D, second, from, C }: JetSizes)
 }
 
 /** Expressions, by channel, of the cotangent of the saved form `s0..` from the cotangent `g0..` of the jet. */
-export function activateAdjoint(g: string, s: string, { D, second, from, C }: JetSizes): { before: string; channels: string[] } {
+export function activateAdjoint(
+  g: string,
+  s: string,
+  { D, second, from, C }: JetSizes,
+): { before: string; channels: string[] } {
   if (from === 'linear') return { before: '', channels: range(C).map((c) => `${g}${c}`) };
   const L = C - 1;
   const value = [`${g}0`, ...range(D).map((d) => `- 2.0*${s}0*${g}${1 + d}*${s}${1 + d}`)];
@@ -59,4 +71,25 @@ export function activateAdjoint(g: string, s: string, { D, second, from, C }: Je
  */
 export function affineCotangent(c: number, bar: string, result: string, to: DenseJetParams['to']): string {
   return to === 'tanh' && c === 0 ? `${bar} * (1.0 - ${result}*${result})` : bar;
+}
+
+/** Which of S (0), W (1), b (2) the adjoint gives cotangents of. */
+export const wrtOf = ({ params }: Call) => params['wrt'] as readonly number[];
+
+/** Operands of the adjoint by name. */
+export const layoutsOf = ({ inputs }: Call) => {
+  const [S, W, , result, bar] = inputs as [Layout, Layout, Layout, Layout, Layout];
+  return { S, W, result, bar };
+};
+
+/** The cotangent of the affine map's channel c at row `o`, read from the result's. */
+export function affineBar(
+  c: number,
+  { bar, result }: { bar: Layout; result: Layout },
+  { to }: JetSizes,
+  o: string,
+  n: string,
+): string {
+  const at = ['batch', `${c}u`, o, n];
+  return affineCotangent(c, element('bar', bar, at), element('result', result, at), to);
 }

@@ -1,7 +1,16 @@
 /** One layer of a tanh network carrying second-order jets, forward: the kernel of `dense_jet`. */
-import { type Build, type Call, type Capabilities, element, type Kernel, type Layout, sizeOf } from '../engine/index.ts';
+import {
+  type Build,
+  type Call,
+  type Capabilities,
+  element,
+  type Kernel,
+  type Layout,
+  sizeOf,
+} from '../engine/index.ts';
 import { type DenseJetParams, denseJet } from './dense-jet.ts';
 import { activate, loadChannels, range, sizesOf } from './jet-parts.ts';
+import { broadcastBlock, broadcasts, canStage, outputBlock, pointsPerGroup, stageWeights } from './jet-tiling.ts';
 
 export const jet: Kernel = {
   name: 'dense_jet',
@@ -34,7 +43,7 @@ export const jet: Kernel = {
   ],
 };
 
-/** Sizes of 1, primes and non-multiples of a tile; every combination of forms. */
+/** Every combination of forms and orders; sizes of 1, primes and non-multiples of a tile. */
 export function jetCases(): { params: DenseJetParams; shapes: number[][] }[] {
   const forms = [
     { from: 'linear', to: 'tanh' },
@@ -47,60 +56,28 @@ export function jetCases(): { params: DenseJetParams; shapes: number[][] }[] {
     { D: 1, second: true },
     { D: 2, second: true },
   ];
-  const sizes = [
-    { B: 1, K: 1, O: 1, N: 1 },
-    { B: 3, K: 5, O: 7, N: 13 },
-    { B: 2, K: 33, O: 18, N: 67 },
+  const combinations = forms.flatMap((form) => orders.map((order) => ({ ...order, ...form })));
+  const full = { D: 1, second: true, from: 'tanh', to: 'tanh' } as const;
+  const [first, inner, last] = [{ ...full, from: 'linear' }, full, { ...full, to: 'linear' }] as const;
+  return [
+    ...combinations.map((params) => jetCase(params, 3, 9, 11, 13)),
+    jetCase(inner, 1, 1, 1, 1),
+    jetCase(first, 2, 1, 24, 67),
+    jetCase(inner, 2, 33, 18, 67),
+    jetCase(inner, 1, 64, 64, 202),
+    jetCase(last, 2, 24, 1, 130),
   ];
-  return forms.flatMap((form) =>
-    orders.flatMap((order) =>
-      sizes.map(({ B, K, O, N }) => ({
-        params: { ...order, ...form },
-        shapes: [[B, 1 + order.D + (order.second ? 1 : 0), K, N], [B, O, K], [B, O]],
-      })),
-    ),
-  );
 }
 
-/** Accumulators of one invocation. */
-const ACCUMULATORS = 48;
-/** Elements of staged weights: 16 KiB, what every WebGPU adapter has. */
-const STAGED = 4096;
-
-/** A multiple of four outputs that fits registers and, with `depth` weights each, workgroup memory. */
-export function outputBlock(call: Call, count: number, depth: number): number {
-  const { C } = sizesOf(call);
-  const most = Math.max(4, Math.min(Math.floor(ACCUMULATORS / C), Math.floor(STAGED / depth)) & ~3);
-  const blocks = Math.ceil(count / most);
-  return Math.ceil(count / blocks / 4) * 4;
-}
-
-/** Whether `depth` weights of four outputs can be staged. */
-export const canStage = (depth: number): boolean => 4 * depth <= STAGED;
-
-/** Points of a workgroup: full subgroups, evenly shared among as few groups as `MOST_POINTS` allows. */
-export function pointsPerGroup(N: number, { subgroupMaxSize }: Capabilities): number {
-  const lanes = Math.max(subgroupMaxSize, 8);
-  const most = Math.max(MOST_POINTS, lanes);
-  return Math.ceil(N / Math.ceil(N / most) / lanes) * lanes;
-}
-const MOST_POINTS = 128;
-
-/**
- * WGSL that copies `depth` x `block` weights from `first` on into workgroup memory as `tile[4-vector of outputs + depth
- * index * block/4]`; rows past `extent` repeat the last.
- */
-export function stageWeights(W: Layout, depth: number, block: number, extent: number, lanes: number, outputsAre: 'rows' | 'columns'): { declare: string; copy: string } {
-  const clamped = extent % block === 0 ? 'first + j' : `min(first + j, ${extent - 1}u)`;
-  const load = outputsAre === 'rows' ? element('W', W, ['batch', clamped, 'd']) : element('W', W, ['batch', 'd', clamped]);
+function jetCase(params: DenseJetParams, B: number, K: number, O: number, N: number) {
+  const C = 1 + params.D + (params.second ? 1 : 0);
   return {
-    declare: `var<workgroup> tile: array<vec4f, ${(depth * block) / 4}>;`,
-    copy: `for (var i = lane; i < ${depth * block}u; i += ${lanes}u) {
-    let d = i ${outputsAre === 'rows' ? '%' : '/'} ${outputsAre === 'rows' ? depth : block}u;
-    let j = i ${outputsAre === 'rows' ? '/' : '%'} ${outputsAre === 'rows' ? depth : block}u;
-    tile[d * ${block / 4}u + j / 4u][j % 4u] = ${load};
-  }
-  workgroupBarrier();`,
+    params,
+    shapes: [
+      [B, C, K, N],
+      [B, O, K],
+      [B, O],
+    ],
   };
 }
 
@@ -116,19 +93,30 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let o = id.y;
   let batch = id.z;
   if (n >= ${N}u) { return; }
-  ${range(C).map((c) => `var a${c} = 0.0;`).join(' ')}
+  ${range(C)
+    .map((c) => `var a${c} = 0.0;`)
+    .join(' ')}
   for (var k = 0u; k < ${K}u; k++) {
     ${loadChannels('s', C, 'S', S, ['batch', 'k', 'n'])}
     ${activate('y', 's', sizes)}
     let w = ${element('W', W, ['batch', 'o', 'k'])};
-    ${range(C).map((c) => `a${c} += w * y${c};`).join(' ')}
+    ${range(C)
+      .map((c) => `a${c} += w * y${c};`)
+      .join(' ')}
   }
-  ${storeRow(call, 'o', range(C).map((c) => `a${c}`))}
+  ${storeRow(
+    call,
+    'o',
+    range(C).map((c) => `a${c}`),
+  )}
 }`;
   return { dispatches: [{ ...OPERANDS, code, workgroups: [Math.ceil(N / 64), O, B] }] };
 }
 
-const OPERANDS = { reads: { S: { input: 0 }, W: { input: 1 }, b: { input: 2 } }, writes: { y: { output: 0 } } } as const;
+const OPERANDS = {
+  reads: { S: { input: 0 }, W: { input: 1 }, b: { input: 2 } },
+  writes: { y: { output: 0 } },
+} as const;
 
 /** Adds the bias to channel 0, puts the row in the form the call wants, stores it. */
 function storeRow({ inputs, outputs, params }: Call, row: string, values: readonly string[]): string {
@@ -159,25 +147,27 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   for (var k = 0u; k < ${K}u; k++) {
     ${loadChannels('s', C, 'S', S, ['batch', 'k', 'n'])}
     ${activate('y', 's', sizes)}
-    ${quads.map((q) => `let w${q} = tile[k * ${block / 4}u + ${q}u]; ${range(C).map((c) => `a${q}_${c} = fma(w${q}, vec4f(y${c}), a${q}_${c});`).join(' ')}`).join('\n    ')}
+    ${quads
+      .map(
+        (q) =>
+          `let w${q} = tile[k * ${block / 4}u + ${q}u]; ${range(C)
+            .map((c) => `a${q}_${c} = fma(w${q}, vec4f(y${c}), a${q}_${c});`)
+            .join(' ')}`,
+      )
+      .join('\n    ')}
   }
-  ${range(block).map((j) => {
-    const text = storeRow(call, `(first + ${j}u)`, range(C).map((c) => `a${j >> 2}_${c}[${j & 3}]`));
-    return O % block === 0 ? text : `if (first + ${j}u < ${O}u) { ${text} }`;
-  }).join('\n  ')}
+  ${range(block)
+    .map((j) => {
+      const text = storeRow(
+        call,
+        `(first + ${j}u)`,
+        range(C).map((c) => `a${j >> 2}_${c}[${j & 3}]`),
+      );
+      return O % block === 0 ? text : `if (first + ${j}u < ${O}u) { ${text} }`;
+    })
+    .join('\n  ')}
 }`;
   return { dispatches: [{ ...OPERANDS, code, workgroups: [Math.ceil(N / lanes), Math.ceil(O / block), B] }] };
-}
-
-/** Whether lanes are SIMD lanes in subgroups of one known size. */
-export function broadcasts({ software, subgroups, subgroupMinSize, subgroupMaxSize }: Capabilities): boolean {
-  return software && subgroups && subgroupMinSize === subgroupMaxSize && subgroupMaxSize >= 4;
-}
-
-/** Outputs that one invocation accumulates: whole vectors of `lanes` weights. */
-export function broadcastBlock(call: Call, count: number, lanes: number): number {
-  const most = Math.max(lanes, Math.floor(ACCUMULATORS / sizesOf(call).C / lanes) * lanes);
-  return Math.min(most, Math.ceil(count / lanes) * lanes);
 }
 
 /** As `staged`, but each lane holds one weight of a vector of outputs, which is broadcast when its turn comes. */
@@ -187,26 +177,44 @@ function acrossLanes(call: Call, { subgroupMaxSize: L }: Capabilities): Build {
   const [S, W] = call.inputs as [Layout, Layout];
   const block = broadcastBlock(call, O, L);
   const vectors = range(block / L);
-  const row = (v: number) => (O % block === 0 ? `first + ${v * L}u + lane` : `min(first + ${v * L}u + lane, ${O - 1}u)`);
+  const row = (v: number) =>
+    O % block === 0 ? `first + ${v * L}u + lane` : `min(first + ${v * L}u + lane, ${O - 1}u)`;
   const code = `
 @compute @workgroup_size(${2 * L})
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
   let n = min(id.x, ${N - 1}u);
   let first = group.y * ${block}u;
   let batch = group.z;
-  ${range(block).flatMap((j) => range(C).map((c) => `var a${j}_${c} = 0.0;`)).join(' ')}
+  ${range(block)
+    .flatMap((j) => range(C).map((c) => `var a${j}_${c} = 0.0;`))
+    .join(' ')}
   ${vectors.map((v) => `let o${v} = ${row(v)};`).join(' ')}
   for (var k = 0u; k < ${K}u; k++) {
     ${loadChannels('s', C, 'S', S, ['batch', 'k', 'n'])}
     ${activate('y', 's', sizes)}
     ${vectors.map((v) => `let w${v} = ${element('W', W, ['batch', `o${v}`, 'k'])};`).join(' ')}
-    ${range(block).map((j) => `let u${j} = subgroupBroadcast(w${Math.floor(j / L)}, ${j % L}u); ${range(C).map((c) => `a${j}_${c} = fma(u${j}, y${c}, a${j}_${c});`).join(' ')}`).join('\n    ')}
+    ${range(block)
+      .map(
+        (j) =>
+          `let u${j} = subgroupBroadcast(w${Math.floor(j / L)}, ${j % L}u); ${range(C)
+            .map((c) => `a${j}_${c} = fma(u${j}, y${c}, a${j}_${c});`)
+            .join(' ')}`,
+      )
+      .join('\n    ')}
   }
   if (id.x >= ${N}u) { return; }
-  ${range(block).map((j) => {
-    const text = storeRow(call, `(first + ${j}u)`, range(C).map((c) => `a${j}_${c}`));
-    return O % block === 0 ? text : `if (first + ${j}u < ${O}u) { ${text} }`;
-  }).join('\n  ')}
+  ${range(block)
+    .map((j) => {
+      const text = storeRow(
+        call,
+        `(first + ${j}u)`,
+        range(C).map((c) => `a${j}_${c}`),
+      );
+      return O % block === 0 ? text : `if (first + ${j}u < ${O}u) { ${text} }`;
+    })
+    .join('\n  ')}
 }`;
-  return { dispatches: [{ ...OPERANDS, code, workgroups: [Math.ceil(N / (2 * L)), Math.ceil(O / block), B], subgroups: true }] };
+  return {
+    dispatches: [{ ...OPERANDS, code, workgroups: [Math.ceil(N / (2 * L)), Math.ceil(O / block), B], subgroups: true }],
+  };
 }

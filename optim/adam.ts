@@ -20,7 +20,8 @@ export interface Update {
 }
 
 /** beta * average + (1 - beta) * x. */
-export const movingAverage = (beta: Var, average: Var, x: Var | number): Var => add(mul(beta, average), mul(sub(1, beta), x));
+export const movingAverage = (beta: Var, average: Var, x: Var | number): Var =>
+  add(mul(beta, average), mul(sub(1, beta), x));
 
 /**
  * One step for parameters theta [B,P] with gradient g [B,P]: theta <- theta - lr/c1 * m / (sqrt(v/c2) + epsilon), as
@@ -30,7 +31,11 @@ export const movingAverage = (beta: Var, average: Var, x: Var | number): Var => 
 export function adam(name: string, theta: Var, g: Var, lr: Var, settings: Var): Update {
   const { tape, shape } = theta;
   return tape.scope('adam', () => {
-    const [m, v, c] = [input(tape, `${name}.m`, shape), input(tape, `${name}.v`, shape), input(tape, `${name}.c`, [2])] as const;
+    const [m, v, c] = [
+      input(tape, `${name}.m`, shape),
+      input(tape, `${name}.v`, shape),
+      input(tape, `${name}.c`, [2]),
+    ] as const;
     const [beta1, beta2, epsilon] = [0, 1, 2].map((k) => index(settings, 0, k)) as [Var, Var, Var];
     const next = {
       m: movingAverage(beta1, m, g),
@@ -42,7 +47,10 @@ export function adam(name: string, theta: Var, g: Var, lr: Var, settings: Var): 
     return {
       inputs: { [`${name}.m`]: m, [`${name}.v`]: v, [`${name}.c`]: c },
       outputs: { [`${name}'`]: moved, [`${name}.m'`]: next.m, [`${name}.v'`]: next.v, [`${name}.c'`]: next.c },
-      state: { [name]: `${name}'`, ...Object.fromEntries(['m', 'v', 'c'].map((s) => [`${name}.${s}`, `${name}.${s}'`])) },
+      state: {
+        [name]: `${name}'`,
+        ...Object.fromEntries(['m', 'v', 'c'].map((s) => [`${name}.${s}`, `${name}.${s}'`])),
+      },
     };
   });
 }

@@ -3,7 +3,24 @@
  * w_i <- 0.9 w_i + 0.1 target_i. `grad-norm` takes the L2 norm every 1000 steps (Wang et al. 2025), `lra` the largest
  * magnitude every step (Wang, Teng and Perdikaris 2021).
  */
-import { abs, add, concat, div, grad, less, max, mean, mul, reshape, slice, sqrt, square, sum, type Var, where } from '../engine/index.ts';
+import {
+  abs,
+  add,
+  concat,
+  div,
+  grad,
+  less,
+  max,
+  mean,
+  mul,
+  reshape,
+  slice,
+  sqrt,
+  square,
+  sum,
+  type Var,
+  where,
+} from '../engine/index.ts';
 
 export type Weighting = 'none' | 'grad-norm' | 'lra';
 
@@ -16,12 +33,17 @@ export const MEMORY = 0.9;
 const VANISHED = 1e-30;
 
 /** Norms of the gradients of losses [R,K] with respect to parameters (each [R*networks,P]): L2 and largest magnitude, [R,K]. */
-export function gradientNorms(losses: Var, thetas: readonly Var[]): { l2: Var; max: Var; gradients: readonly (readonly Var[])[] } {
+export function gradientNorms(
+  losses: Var,
+  thetas: readonly Var[],
+): { l2: Var; max: Var; gradients: readonly (readonly Var[])[] } {
   const [R, K] = losses.shape as [number, number];
-  const byRun = (v: Var) => reshape(v, [R, v.shape[0]! * v.shape[1]! / R]);
+  const byRun = (v: Var) => reshape(v, [R, (v.shape[0]! * v.shape[1]!) / R]);
   const gradients = Array.from({ length: K }, (_, k) => grad(sum(slice(losses, 1, k, k + 1)), thetas));
   const l2 = gradients.map((terms) => sqrt(terms.map((g) => sum(square(byRun(g)), [1])).reduce(add)));
-  const largest = gradients.map((terms) => terms.map((g) => max(byRun(abs(g)), [1])).reduce((a, b) => where(less(a, b), b, a)));
+  const largest = gradients.map((terms) =>
+    terms.map((g) => max(byRun(abs(g)), [1])).reduce((a, b) => where(less(a, b), b, a)),
+  );
   return { l2: concat(l2, 1), max: concat(largest, 1), gradients };
 }
 

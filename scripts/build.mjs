@@ -13,7 +13,7 @@ const ENTRIES = {
   kernels: 'kernels/index.ts',
   optim: 'optim/index.ts',
   systems: 'systems/index.ts',
-  main: 'experiments/main.ts',
+  main: 'tapir.ts',
 };
 
 function stop(text) {

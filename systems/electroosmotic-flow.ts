@@ -15,7 +15,11 @@ export const electroosmoticFlow: System = {
   ],
   architecture: { hidden: 5, width: 128 },
   parameters: {
-    epsilon: { value: 0.2, about: 'Debye length over the width of the channel: the smaller, the stiffer', positive: true },
+    epsilon: {
+      value: 0.2,
+      about: 'Debye length over the width of the channel: the smaller, the stiffer',
+      positive: true,
+    },
     zeta: { value: 1, about: 'wall potential' },
     Ex: { value: 1, about: 'electric field along the channel' },
     mu: { value: 1, about: 'viscosity', positive: true },
@@ -34,7 +38,11 @@ export const electroosmoticFlow: System = {
   },
   conditions: [
     { group: 'wall', over: 'mean', residuals: ['phi - zeta', 'cp - exp(-zeta)', 'cm - exp(zeta)', 'u', 'v'] },
-    { group: 'side', over: 'mean', residuals: ['phi - phi_exact', 'cp - cp_exact', 'cm - cm_exact', 'u - u_exact', 'v', 'p'] },
+    {
+      group: 'side',
+      over: 'mean',
+      residuals: ['phi - phi_exact', 'cp - cp_exact', 'cm - cm_exact', 'u - u_exact', 'v', 'p'],
+    },
   ],
 
   reference({ epsilon, zeta }) {

@@ -3,7 +3,25 @@
  * which derivatives a residual names is read off the same text.
  */
 import jsep from 'jsep';
-import { abs, add, constant, cos, cosh, div, exp, log, mul, neg, sin, sinh, sqrt, sub, type Tape, tanh, type Var } from '../engine/index.ts';
+import {
+  abs,
+  add,
+  constant,
+  cos,
+  cosh,
+  div,
+  exp,
+  log,
+  mul,
+  neg,
+  sin,
+  sinh,
+  sqrt,
+  sub,
+  type Tape,
+  tanh,
+  type Var,
+} from '../engine/index.ts';
 
 /** An equation that cannot be read, or that uses a name the system does not have. */
 export class ExpressionError extends Error {
@@ -13,7 +31,26 @@ export class ExpressionError extends Error {
 const functions: Readonly<Record<string, (x: Var) => Var>> = { abs, cos, cosh, exp, log, sin, sinh, sqrt, tanh };
 
 // In equations `^` is a power and binds tighter than a sign; JavaScript's bitwise operators have no meaning here.
-for (const operator of ['|', '&', '<<', '>>', '>>>', '||', '&&', '??', '==', '!=', '===', '!==', '<', '>', '<=', '>=', '%']) jsep.removeBinaryOp(operator);
+for (const operator of [
+  '|',
+  '&',
+  '<<',
+  '>>',
+  '>>>',
+  '||',
+  '&&',
+  '??',
+  '==',
+  '!=',
+  '===',
+  '!==',
+  '<',
+  '>',
+  '<=',
+  '>=',
+  '%',
+])
+  jsep.removeBinaryOp(operator);
 jsep.removeUnaryOp('!');
 jsep.removeUnaryOp('~');
 jsep.addBinaryOp('^', 15, true);
@@ -88,7 +125,9 @@ export function express(tape: Tape, text: string, lookup: (name: string) => Valu
         const { callee, arguments: operands } = node as jsep.CallExpression;
         const apply = functions[nameOf(callee) ?? ''];
         if (!apply || operands.length !== 1)
-          throw new ExpressionError(`"${text}" calls ${nameOf(callee)}; the functions are ${Object.keys(functions).join(', ')}, of one argument`);
+          throw new ExpressionError(
+            `"${text}" calls ${nameOf(callee)}; the functions are ${Object.keys(functions).join(', ')}, of one argument`,
+          );
         const x = value(operands[0]!);
         return apply(typeof x === 'number' ? constant(tape, x) : x);
       }

@@ -2,7 +2,15 @@ export { ExpressionError } from './expression.ts';
 export { type Layer, NetworkError, type NetworkWeights, unflatten } from './initialise.ts';
 export { type ErrorModel, errorModel, type LossModel, lossModel, type Stack, stacksOf } from './model.ts';
 export { type Architecture, layersOf, network, parameterCount, unpack } from './network.ts';
-export { initialTheta, inputValues, knownValues, type NetworkRows, type PointGroups, type Run, shareThetas } from './problem.ts';
+export {
+  initialTheta,
+  inputValues,
+  knownValues,
+  type NetworkRows,
+  type PointGroups,
+  type Run,
+  shareThetas,
+} from './problem.ts';
 export { systemNamed, systems, UnknownSystemError } from './registry.ts';
 export {
   type Coordinates,

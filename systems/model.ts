@@ -3,7 +3,25 @@
  * sum. Runs (seeds, couplings, learning rates) are stacked on a leading axis R; networks of one architecture are
  * stacked with them, B = R * networks.
  */
-import { add, broadcast, concat, div, index, input, mean, mul, reshape, slice, sqrt, square, stack, sub, sum, type Tape, type Var } from '../engine/index.ts';
+import {
+  add,
+  broadcast,
+  concat,
+  div,
+  index,
+  input,
+  mean,
+  mul,
+  reshape,
+  slice,
+  sqrt,
+  square,
+  stack,
+  sub,
+  sum,
+  type Tape,
+  type Var,
+} from '../engine/index.ts';
 import { ExpressionError, express, namesIn } from './expression.ts';
 import { type Architecture, network, type Order, parameterCount } from './network.ts';
 import { fieldsOf, type NetworkShape, type System } from './system.ts';
@@ -68,19 +86,24 @@ export function lossModel(tape: Tape, system: System, runs: number, counts: Coun
   const D = system.coordinates.length;
   const points = groups.map((group) => declare(`x.${group}`, [runs, D, counts[group]!]));
   const X = concat(points, 2);
-  const order = orderOf(system, [...Object.values(system.residuals), ...system.conditions.flatMap(({ residuals }) => residuals)]);
+  const order = orderOf(system, [
+    ...Object.values(system.residuals),
+    ...system.conditions.flatMap(({ residuals }) => residuals),
+  ]);
   const jets = fieldJets(system, X, runs, order, declare, shape);
 
   /** The value of a name in an equation on one group of points: [R,N] or broadcastable to it. */
-  const lookup = (group: string) => (name: string): Var | undefined => {
-    const start = groups.slice(0, groups.indexOf(group)).reduce((at, other) => at + counts[other]!, 0);
-    const window = (v: Var) => slice(v, 1, start, start + counts[group]!);
-    if (name in system.parameters) return declare(`param.${name}`, [runs, 1]);
-    const [, field = name, derivative] = DERIVATIVE.exec(name) ?? [];
-    const jet = jets.get(field);
-    if (jet) return window(channel(system, jet, derivative, name));
-    return isKnown(system, name) ? declare(`data.${group}.${name}`, [runs, counts[group]!]) : undefined;
-  };
+  const lookup =
+    (group: string) =>
+    (name: string): Var | undefined => {
+      const start = groups.slice(0, groups.indexOf(group)).reduce((at, other) => at + counts[other]!, 0);
+      const window = (v: Var) => slice(v, 1, start, start + counts[group]!);
+      if (name in system.parameters) return declare(`param.${name}`, [runs, 1]);
+      const [, field = name, derivative] = DERIVATIVE.exec(name) ?? [];
+      const jet = jets.get(field);
+      if (jet) return window(channel(system, jet, derivative, name));
+      return isKnown(system, name) ? declare(`data.${group}.${name}`, [runs, counts[group]!]) : undefined;
+    };
 
   const terms: string[] = [];
   const losses: Var[] = [];
@@ -90,7 +113,9 @@ export function lossModel(tape: Tape, system: System, runs: number, counts: Coun
   }
   const boundary = system.conditions.flatMap(({ group, over, residuals }) =>
     residuals.map((equation) =>
-      tape.scope(`condition ${equation}`, () => (over === 'sum' ? sum : mean)(square(express(tape, equation, lookup(group))), [1])),
+      tape.scope(`condition ${equation}`, () =>
+        (over === 'sum' ? sum : mean)(square(express(tape, equation, lookup(group))), [1]),
+      ),
     ),
   );
   terms.push('BC');
@@ -143,7 +168,10 @@ export function fieldJets(
     networks.forEach((_, k) => {
       const own = index(byRun, 1, k);
       fields[k]!.forEach((field, o) => {
-        jets.set(field, Array.from({ length: C }, (_, c) => index(index(own, 2, o), 1, c)));
+        jets.set(
+          field,
+          Array.from({ length: C }, (_, c) => index(index(own, 2, o), 1, c)),
+        );
       });
     });
   }
@@ -175,8 +203,14 @@ export function errorModel(tape: Tape, system: System, runs: number, count: numb
   const sizes = norms(exact);
   return {
     fields,
-    relative: concat(errors.map((e, k) => root(e, sizes[k]!)), 1),
-    rmse: concat(errors.map((e) => root(e, undefined, count)), 1),
+    relative: concat(
+      errors.map((e, k) => root(e, sizes[k]!)),
+      1,
+    ),
+    rmse: concat(
+      errors.map((e) => root(e, undefined, count)),
+      1,
+    ),
     predictions: stack(predictions, 1),
     inputs,
   };

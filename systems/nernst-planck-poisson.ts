@@ -14,7 +14,11 @@ export const nernstPlanckPoisson: System = {
   ],
   architecture: { hidden: 4, width: 64 },
   parameters: {
-    epsilon: { value: 0.5, about: 'Debye length over the length of the domain: the smaller, the stiffer', positive: true },
+    epsilon: {
+      value: 0.5,
+      about: 'Debye length over the length of the domain: the smaller, the stiffer',
+      positive: true,
+    },
     zeta: { value: 1, about: 'wall potential' },
   },
   coupling: { parameter: 'epsilon', values: [1, 0.5, 0.2] },

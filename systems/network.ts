@@ -1,5 +1,17 @@
 /** Stacks of tanh networks on a tape: parameters as rows of theta, second-order jets through the layers. */
-import { broadcast, concat, full, reshape, type Shape, slice, stack, sub, mul, type Var, zeros } from '../engine/index.ts';
+import {
+  broadcast,
+  concat,
+  full,
+  mul,
+  reshape,
+  type Shape,
+  slice,
+  stack,
+  sub,
+  type Var,
+  zeros,
+} from '../engine/index.ts';
 import { denseJet } from '../kernels/index.ts';
 
 /** Shape of one network. */
@@ -50,7 +62,9 @@ export function inputJet(X: Var, order: Order): Var {
   const { tape } = X;
   const unit = (d: number) =>
     concat(
-      Array.from({ length: D }, (_, k) => (k === d ? broadcast(full(slice(X, 1, 0, 1), 2), [B, 1, N]) : zeros(tape, [B, 1, N]))),
+      Array.from({ length: D }, (_, k) =>
+        k === d ? broadcast(full(slice(X, 1, 0, 1), 2), [B, 1, N]) : zeros(tape, [B, 1, N]),
+      ),
       1,
     );
   const first = order >= 1 ? Array.from({ length: D }, (_, d) => unit(d)) : [];

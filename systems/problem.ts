@@ -35,7 +35,8 @@ export function knownValues(system: System, name: string, parameters: Parameters
   const lookup = (key: string): Var | number | undefined => {
     if (key in parameters) return parameters[key];
     if (points[key]) return declare(points[key]);
-    const equation = system.definitions[key] ?? (key.endsWith('_exact') ? system.exact[key.slice(0, -'_exact'.length)] : undefined);
+    const equation =
+      system.definitions[key] ?? (key.endsWith('_exact') ? system.exact[key.slice(0, -'_exact'.length)] : undefined);
     if (equation !== undefined) return express(tape, equation, lookup);
     const reference = references[key];
     if (!reference) return undefined;
@@ -49,7 +50,11 @@ export function knownValues(system: System, name: string, parameters: Parameters
 }
 
 /** Values of every input of a model that is not theta or weights, for runs stacked in order. */
-export function inputValues(system: System, names: Iterable<string>, runs: readonly Run[]): Record<string, Float64Array> {
+export function inputValues(
+  system: System,
+  names: Iterable<string>,
+  runs: readonly Run[],
+): Record<string, Float64Array> {
   const values: Record<string, Float64Array> = {};
   for (const name of names) {
     const [kind, group = '', key = ''] = name.split(/\.(\w+)(?:\.(.*))?/);
@@ -79,15 +84,26 @@ function join(parts: readonly Float64Array[]): Float64Array {
 export type NetworkRows = Readonly<Record<string, ArrayLike<number>>>;
 
 /** Initial parameters of a run, equal bit for bit to PyTorch's for the seed. */
-export function initialTheta(system: Pick<System, 'coordinates' | 'networks'>, shape: NetworkShape, seed: number): NetworkRows {
+export function initialTheta(
+  system: Pick<System, 'coordinates' | 'networks'>,
+  shape: NetworkShape,
+  seed: number,
+): NetworkRows {
   const inputs = system.coordinates.length;
   const nets = system.networks.map(({ name, fields }) => ({ name, inputs, outputs: fields.length, ...shape }));
   return Object.fromEntries(initialise({ nets, seed }).map((net) => [net.name, flatten(net)]));
 }
 
 /** Rows of runs in order as the inputs `theta..` of a system's stacks: row r * networks + k is network k of run r. */
-export function shareThetas(system: System, shape: NetworkShape, runs: readonly NetworkRows[]): Record<string, Float64Array> {
+export function shareThetas(
+  system: System,
+  shape: NetworkShape,
+  runs: readonly NetworkRows[],
+): Record<string, Float64Array> {
   return Object.fromEntries(
-    stacksOf(system, shape).map(({ theta, networks }) => [theta, join(runs.flatMap((rows) => networks.map((name) => Float64Array.from(rows[name]!))))]),
+    stacksOf(system, shape).map(({ theta, networks }) => [
+      theta,
+      join(runs.flatMap((rows) => networks.map((name) => Float64Array.from(rows[name]!)))),
+    ]),
   );
 }

@@ -1,12 +1,19 @@
 /** Every system by name. To add one: write its file and its line here. */
-import type { System } from './system.ts';
+
 import { electroosmoticFlow } from './electroosmotic-flow.ts';
 import { nernstPlanckPoisson } from './nernst-planck-poisson.ts';
 import { reactionDiffusion } from './reaction-diffusion.ts';
 import { symmetric } from './symmetric.ts';
+import type { System } from './system.ts';
 import { thermoelasticity } from './thermoelasticity.ts';
 
-export const systems: readonly System[] = [thermoelasticity, reactionDiffusion, nernstPlanckPoisson, electroosmoticFlow, symmetric];
+export const systems: readonly System[] = [
+  thermoelasticity,
+  reactionDiffusion,
+  nernstPlanckPoisson,
+  electroosmoticFlow,
+  symmetric,
+];
 
 /** A name that no system has. */
 export class UnknownSystemError extends Error {
@@ -15,6 +22,7 @@ export class UnknownSystemError extends Error {
 
 export function systemNamed(name: string): System {
   const system = systems.find((candidate) => candidate.name === name);
-  if (!system) throw new UnknownSystemError(`there is no system ${name}; there are ${systems.map((s) => s.name).join(', ')}`);
+  if (!system)
+    throw new UnknownSystemError(`there is no system ${name}; there are ${systems.map((s) => s.name).join(', ')}`);
   return system;
 }

@@ -40,7 +40,11 @@ export interface System {
    * What sets the coupling, with its published values in order of growing coupling: a parameter, or a name that stands
    * for several (`sets`).
    */
-  readonly coupling: { readonly parameter: string; readonly sets?: readonly string[]; readonly values: readonly number[] };
+  readonly coupling: {
+    readonly parameter: string;
+    readonly sets?: readonly string[];
+    readonly values: readonly number[];
+  };
   /** Known functions of coordinates and parameters, evaluated in float64 at every point before training. */
   readonly definitions: Readonly<Record<string, string>>;
   /** Reference solution by field, as an equation; `phi_ref`-like names come from {@link System.reference}. */
@@ -75,7 +79,9 @@ export function resolveParameters(system: System, options: Parameters = {}): Rec
   for (const [name, value] of Object.entries(given)) {
     const known = system.parameters[name];
     if (!known)
-      throw new ParameterError(`${system.name} has no parameter ${name}; it has ${[...new Set([parameter, ...Object.keys(system.parameters)])].join(', ')}`);
+      throw new ParameterError(
+        `${system.name} has no parameter ${name}; it has ${[...new Set([parameter, ...Object.keys(system.parameters)])].join(', ')}`,
+      );
     if (!Number.isFinite(value) || (known.positive && value <= 0))
       throw new ParameterError(`${name} must be a ${known.positive ? 'positive' : 'finite'} number, not ${value}`);
   }

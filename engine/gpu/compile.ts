@@ -7,10 +7,18 @@ import { type Shape, sizeOf } from '../tape/shape.ts';
 import { simplify } from '../tape/simplify.ts';
 import { type Graph, graphOf, inline, type Node, type Params, reachable, type Var } from '../tape/tape.ts';
 import { dotProduct } from './dot.ts';
-import { type Call, type Capabilities, type Kernel, type Layout, type Operand, UnknownVersionError, type Version } from './kernel.ts';
+import {
+  type Call,
+  type Capabilities,
+  type Kernel,
+  type Layout,
+  type Operand,
+  UnknownVersionError,
+  type Version,
+} from './kernel.ts';
 import { assignSlots, type Lifetime } from './memory.ts';
 import { type KernelCall, type Placement, place } from './place.ts';
-import { schedule, type Step, UpdateConflict } from './schedule.ts';
+import { type Step, schedule, UpdateConflict } from './schedule.ts';
 import { partialsOf, type Segment, segmentCode, THREADS, workgroupsOf } from './segment.ts';
 import { TANH_WGSL } from './tanh.ts';
 
@@ -105,7 +113,12 @@ function expand(graph: Graph, options: CompileOptions): Graph {
       else if (node.op === 'pick' && bodies.has(of)) placed[id] = bodies.get(of)![node.params['index'] as number];
       else placed[id] = tape.provenance(node.scope, () => tape.append(node.op, inputs, node.params));
     });
-    current = simplify(graphOf(current.inputs.map((id) => placed[id]!), current.outputs.map((id) => placed[id]!)));
+    current = simplify(
+      graphOf(
+        current.inputs.map((id) => placed[id]!),
+        current.outputs.map((id) => placed[id]!),
+      ),
+    );
   }
   return current;
 }
@@ -128,7 +141,19 @@ function arrange(graph: Graph, needed: readonly boolean[], updates: readonly Upd
 
 function canReplace(graph: Graph, id: number, updates: readonly Update[]): boolean {
   const { op } = graph.nodes[id]!;
-  const generated = !['input', 'pick', 'matmul', 'concat', 'reshape', 'slice', 'broadcast', 'transpose', 'constant', 'sum', 'max'].includes(op);
+  const generated = ![
+    'input',
+    'pick',
+    'matmul',
+    'concat',
+    'reshape',
+    'slice',
+    'broadcast',
+    'transpose',
+    'constant',
+    'sum',
+    'max',
+  ].includes(op);
   return generated && updates.filter(({ node }) => node === id).length === 1;
 }
 
@@ -148,7 +173,9 @@ function assemble(
 ): Plan {
   const sizes = new Map(placement.sizes);
   const drafts = steps.flatMap((step) =>
-    step.kind === 'kernel' ? kernelDrafts(graph, step.call, options, sizes) : [generatedDraft(graph, placement, step.segments)],
+    step.kind === 'kernel'
+      ? kernelDrafts(graph, step.call, options, sizes)
+      : [generatedDraft(graph, placement, step.segments)],
   );
   const owners = new Map<number, string[]>();
   const keep = (root: number, name: string) => owners.set(root, [...(owners.get(root) ?? []), name]);
@@ -178,7 +205,10 @@ function assemble(
     return { slot: slotOf(at.root), at: at.at, shape: graph.nodes[id]!.shape };
   };
   return {
-    dispatches: drafts.map(({ roots, ...draft }) => ({ ...draft, bindings: merge(roots.map(({ root, access }) => ({ slot: slotOf(root), access }))) })),
+    dispatches: drafts.map(({ roots, ...draft }) => ({
+      ...draft,
+      bindings: merge(roots.map(({ root, access }) => ({ slot: slotOf(root), access }))),
+    })),
     slots,
     inputs: Object.fromEntries(graph.inputs.map((id, k) => [names[k]!, planned(id)])),
     outputs: Object.fromEntries(graph.outputs.map((id, k) => [outputNames[k]!, planned(id)])),
@@ -216,17 +246,27 @@ function kernelDrafts(graph: Graph, call: KernelCall, options: CompileOptions, s
     return root;
   });
   const at = (operand: Operand): { root: number; at: number } =>
-    'input' in operand ? call.inputs[operand.input]! : 'output' in operand ? call.outputs[operand.output]! : { root: scratch[operand.scratch]!, at: 0 };
+    'input' in operand
+      ? call.inputs[operand.input]!
+      : 'output' in operand
+        ? call.outputs[operand.output]!
+        : { root: scratch[operand.scratch]!, at: 0 };
   return build.dispatches.map((dispatch, k) => {
     const operands = [
       ...Object.entries(dispatch.reads).map(([label, operand]) => ({ label, access: 'read' as const, ...at(operand) })),
-      ...Object.entries(dispatch.writes).map(([label, operand]) => ({ label, access: 'read_write' as const, ...at(operand) })),
+      ...Object.entries(dispatch.writes).map(([label, operand]) => ({
+        label,
+        access: 'read_write' as const,
+        ...at(operand),
+      })),
     ];
     const code = [
       ...(dispatch.subgroups ? ['enable subgroups;'] : []),
       `struct At { ${operands.map(({ label }) => `${label}: u32`).join(', ')} }`,
       '@group(0) @binding(0) var<uniform> at: At;',
-      ...operands.map(({ label, access }, n) => `@group(0) @binding(${n + 1}) var<storage, ${access}> ${label}: array<f32>;`),
+      ...operands.map(
+        ({ label, access }, n) => `@group(0) @binding(${n + 1}) var<storage, ${access}> ${label}: array<f32>;`,
+      ),
       ...(dispatch.code.includes('tapir_tanh') ? [TANH_WGSL] : []),
       dispatch.code,
     ].join('\n');
@@ -266,7 +306,10 @@ function generatedDraft(graph: Graph, placement: Placement, segments: readonly S
   });
   const body = functions.join('\n\n');
   const code = [
-    ...order.map((root, k) => `@group(0) @binding(${k}) var<storage, ${written.has(root) ? 'read_write' : 'read'}> b${k}: array<f32>;`),
+    ...order.map(
+      (root, k) =>
+        `@group(0) @binding(${k}) var<storage, ${written.has(root) ? 'read_write' : 'read'}> b${k}: array<f32>;`,
+    ),
     ...(partials > 0 ? [`var<workgroup> partial: array<f32, ${partials}>;`] : []),
     ...(body.includes('tapir_tanh') ? [TANH_WGSL] : []),
     body,

@@ -54,7 +54,9 @@ export class Device {
       software: info.software,
     };
     this.#loss = gpu.lost.then(({ reason, message }) => {
-      this.#lost = new DeviceLostError(`the GPU device was lost (${reason}): ${message || 'the driver gives no reason'}; start again, with a smaller problem if it recurs`);
+      this.#lost = new DeviceLostError(
+        `the GPU device was lost (${reason}): ${message || 'the driver gives no reason'}; start again, with a smaller problem if it recurs`,
+      );
       throw this.#lost;
     });
     this.#loss.catch(() => {});
@@ -70,7 +72,10 @@ export class Device {
     for (const filter of filters) this.gpu.pushErrorScope(filter);
     const settled = Promise.resolve()
       .then(work)
-      .then((value) => ({ value }), (error: unknown) => ({ error }));
+      .then(
+        (value) => ({ value }),
+        (error: unknown) => ({ error }),
+      );
     const outcome = await Promise.race([settled, this.#loss]);
     const errors = await Promise.race([Promise.all(filters.map(() => this.gpu.popErrorScope())), this.#loss]);
     const at = errors.findIndex((error) => error !== null);
@@ -111,7 +116,9 @@ async function findAdapter(): Promise<GPUAdapter> {
   try {
     gpu = await loadDawn();
   } catch (error) {
-    throw new NoAdapterError(`Dawn does not load (${firstLine((error as Error).message)}); ${remedy}`, { cause: error });
+    throw new NoAdapterError(`Dawn does not load (${firstLine((error as Error).message)}); ${remedy}`, {
+      cause: error,
+    });
   }
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' }).catch(() => null);
   if (!adapter) throw new NoAdapterError(`no WebGPU adapter: there is no Vulkan driver that Dawn accepts; ${remedy}`);
@@ -121,9 +128,20 @@ async function findAdapter(): Promise<GPUAdapter> {
 /** Opens the preferred adapter with all it offers of the features and limits above. Throws {@link NoAdapterError}. */
 export async function openDevice(): Promise<Device> {
   const adapter = await findAdapter();
-  const { vendor, architecture, device, description, isFallbackAdapter, subgroupMinSize = 0, subgroupMaxSize = 0 } = adapter.info;
+  const {
+    vendor,
+    architecture,
+    device,
+    description,
+    isFallbackAdapter,
+    subgroupMinSize = 0,
+    subgroupMaxSize = 0,
+  } = adapter.info;
   const features = WANTED_FEATURES.filter((feature) => adapter.features.has(feature));
-  const limits = Object.fromEntries(WANTED_LIMITS.map((name) => [name, adapter.limits[name]])) as Record<(typeof WANTED_LIMITS)[number], number>;
+  const limits = Object.fromEntries(WANTED_LIMITS.map((name) => [name, adapter.limits[name]])) as Record<
+    (typeof WANTED_LIMITS)[number],
+    number
+  >;
   const gpu = await adapter.requestDevice({ label: 'tapir', requiredFeatures: features, requiredLimits: limits });
   const name = description || device || vendor;
   return new Device(gpu, {

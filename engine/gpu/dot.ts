@@ -8,7 +8,15 @@ export const dotProduct: Kernel = {
   means: ([a, b], { ta, tb }) => [matmul(a!, b!, { ta: ta as boolean, tb: tb as boolean })],
   flops: ({ inputs, outputs, params }) => 2 * sizeOf(outputs[0]!.shape) * inputs[0]!.shape.at(params['ta'] ? -2 : -1)!,
   bytes: ({ inputs, outputs }) => 4 * [...inputs, ...outputs].reduce((sum, { shape }) => sum + sizeOf(shape), 0),
-  cases: [{ params: { ta: false, tb: false }, shapes: [[3, 4, 5], [3, 5, 2]] }],
+  cases: [
+    {
+      params: { ta: false, tb: false },
+      shapes: [
+        [3, 4, 5],
+        [3, 5, 2],
+      ],
+    },
+  ],
   versions: [{ name: 'dot', why: 'the definition, for any layout', supports: () => true, build }],
 };
 
@@ -35,5 +43,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   ${element('y', y, at)} = dot;
 }`;
   const workgroups = [Math.min(groups, 65535), Math.ceil(groups / 65535), 1] as const;
-  return { dispatches: [{ reads: { a: { input: 0 }, b: { input: 1 } }, writes: { y: { output: 0 } }, code, workgroups }] };
+  return {
+    dispatches: [{ reads: { a: { input: 0 }, b: { input: 1 } }, writes: { y: { output: 0 } }, code, workgroups }],
+  };
 }

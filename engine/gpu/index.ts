@@ -1,5 +1,16 @@
 export { type CompileOptions, compile, type Library, type Plan, type Source } from './compile.ts';
 export * from './device.ts';
 export * from './errors.ts';
-export { address, type Build, type Call, type Capabilities, type Dispatch, element, type Kernel, type Layout, type Version } from './kernel.ts';
+export {
+  address,
+  type Build,
+  type Call,
+  type Capabilities,
+  type Dispatch,
+  element,
+  type Kernel,
+  type Layout,
+  UnknownVersionError,
+  type Version,
+} from './kernel.ts';
 export { Program, type Timing } from './program.ts';

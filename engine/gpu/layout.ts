@@ -43,7 +43,9 @@ export function reshapeOf(from: Place, shape: Shape): Place | null {
   const strides: number[] = [];
   let axis = 0;
   for (const run of matchRuns(from.shape, shape)) {
-    const outer = run.from.map((extent, k) => ({ extent, stride: from.strides[axis + k]! })).filter(({ extent }) => extent > 1);
+    const outer = run.from
+      .map((extent, k) => ({ extent, stride: from.strides[axis + k]! }))
+      .filter(({ extent }) => extent > 1);
     axis += run.from.length;
     for (let k = 0; k + 1 < outer.length; k++)
       if (outer[k]!.stride !== outer[k + 1]!.stride * outer[k + 1]!.extent) return null;

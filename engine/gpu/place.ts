@@ -131,7 +131,8 @@ export function place(
     const node = nodes[id]!;
     if (node.op === 'reshape' && !places.has(id)) {
       const inner = reshapeOf(at, nodes[node.inputs[0]!]!.shape);
-      if (inner && !places.has(node.inputs[0]!) && nodes[node.inputs[0]!]!.op !== 'input') return settlePart(node.inputs[0]!, inner);
+      if (inner && !places.has(node.inputs[0]!) && nodes[node.inputs[0]!]!.op !== 'input')
+        return settlePart(node.inputs[0]!, inner);
     }
     const fits = (demands.get(id) ?? []).every((view) => resolve(view, id, at)) && (!dense.has(id) || isContiguous(at));
     if (places.has(id) || home.has(id) || node.op === 'input' || !fits) {
@@ -166,7 +167,9 @@ export function place(
     if (node.op === 'matmul') return [{ node: id, inputs, outputs: [places.get(id)!], reads }];
     const body = bodyOf(node);
     const outputs = body.outputs.map((inner, index) => {
-      const pick = nodes.findIndex((other, k) => needed[k] && other.op === 'pick' && other.inputs[0] === id && other.params['index'] === index);
+      const pick = nodes.findIndex(
+        (other, k) => needed[k] && other.op === 'pick' && other.inputs[0] === id && other.params['index'] === index,
+      );
       if (pick >= 0) return places.get(pick)!;
       const root = -++spare;
       sizes.set(root, sizeOf(body.nodes[inner]!.shape));

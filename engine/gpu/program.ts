@@ -44,7 +44,13 @@ export class Program {
   readonly #owned: readonly GPUBuffer[];
   readonly #ready: readonly Ready[];
 
-  private constructor(device: Device, plan: Plan, slots: readonly GPUBuffer[], owned: readonly GPUBuffer[], ready: readonly Ready[]) {
+  private constructor(
+    device: Device,
+    plan: Plan,
+    slots: readonly GPUBuffer[],
+    owned: readonly GPUBuffer[],
+    ready: readonly Ready[],
+  ) {
     this.#device = device;
     this.plan = plan;
     this.#slots = slots;
@@ -56,7 +62,11 @@ export class Program {
    * Creates buffers (zeroed) and pipelines. `share`: values of other programs to use as inputs of the same name and
    * size, so that several programs work on one set of parameters. Throws {@link BufferSizeError}, GpuError.
    */
-  static async create(device: Device, plan: Plan, share: Readonly<Record<string, { program: Program; name: string }>> = {}): Promise<Program> {
+  static async create(
+    device: Device,
+    plan: Plan,
+    share: Readonly<Record<string, { program: Program; name: string }>> = {},
+  ): Promise<Program> {
     const { gpu } = device;
     const limit = Math.min(gpu.limits.maxStorageBufferBindingSize, gpu.limits.maxBufferSize);
     const owned: GPUBuffer[] = [];
@@ -74,7 +84,10 @@ export class Program {
       return buffer;
     });
     const withOffsets = plan.dispatches.filter(({ offsets }) => offsets.length > 0);
-    const stride = Math.max(OFFSET_ALIGNMENT, ...withOffsets.map(({ offsets }) => Math.ceil((4 * offsets.length) / OFFSET_ALIGNMENT) * OFFSET_ALIGNMENT));
+    const stride = Math.max(
+      OFFSET_ALIGNMENT,
+      ...withOffsets.map(({ offsets }) => Math.ceil((4 * offsets.length) / OFFSET_ALIGNMENT) * OFFSET_ALIGNMENT),
+    );
     const offsets = gpu.createBuffer({
       label: 'operand offsets',
       size: Math.max(stride * withOffsets.length, stride),
@@ -116,12 +129,22 @@ export class Program {
    * Runs steps; `record` names outputs whose value after every step is returned, [steps, ...shape], row-major.
    * `before` runs first in every step, on the buffers it shares with this program.
    */
-  async run(steps = 1, record: readonly string[] = [], before: readonly Program[] = []): Promise<Record<string, Float32Array>> {
+  async run(
+    steps = 1,
+    record: readonly string[] = [],
+    before: readonly Program[] = [],
+  ): Promise<Record<string, Float32Array>> {
     const { gpu } = this.#device;
     const ready = [...before, this].flatMap((program) => program.#ready);
     const values = record.map((name) => this.#valueOf(name));
     const bytes = values.map(({ shape }) => 4 * sizeOf(shape));
-    const histories = bytes.map((size) => gpu.createBuffer({ label: 'history', size: Math.max(size * steps, 4), usage: GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST }));
+    const histories = bytes.map((size) =>
+      gpu.createBuffer({
+        label: 'history',
+        size: Math.max(size * steps, 4),
+        usage: GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+      }),
+    );
     try {
       for (let done = 0; done < steps; done += STEPS_PER_SUBMIT) {
         const encoder = gpu.createCommandEncoder();
@@ -164,7 +187,10 @@ export class Program {
     if (!gpu.features.has('timestamp-query')) return [];
     const count = this.#ready.length;
     const queries = gpu.createQuerySet({ type: 'timestamp', count: 2 * count });
-    const buffer = gpu.createBuffer({ size: 16 * count, usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC });
+    const buffer = gpu.createBuffer({
+      size: 16 * count,
+      usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC,
+    });
     const times: number[][] = this.#ready.map(() => []);
     for (let step = 0; step < steps; step++) {
       const encoder = gpu.createCommandEncoder();
@@ -186,7 +212,13 @@ export class Program {
     }
     queries.destroy();
     buffer.destroy();
-    return this.plan.dispatches.map(({ scope, kernel, flops, bytes }, k) => ({ scope, kernel, flops, bytes, ns: median(times[k]!) }));
+    return this.plan.dispatches.map(({ scope, kernel, flops, bytes }, k) => ({
+      scope,
+      kernel,
+      flops,
+      bytes,
+      ns: median(times[k]!),
+    }));
   }
 
   /** Bytes of device memory this program allocated itself. */
@@ -213,7 +245,11 @@ export class Program {
 
   async #fetch(source: GPUBuffer, offset: number, size: number): Promise<Float32Array> {
     const { gpu } = this.#device;
-    const staging = gpu.createBuffer({ label: 'read-back', size: Math.max(size, 4), usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+    const staging = gpu.createBuffer({
+      label: 'read-back',
+      size: Math.max(size, 4),
+      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+    });
     try {
       const encoder = gpu.createCommandEncoder();
       encoder.copyBufferToBuffer(source, offset, staging, 0, size);
@@ -237,11 +273,13 @@ function pipelineOf(gpu: GPUDevice, dispatch: PlannedDispatch): Promise<GPUCompu
 function createPipeline(gpu: GPUDevice, dispatch: PlannedDispatch): Promise<GPUComputePipeline> {
   const label = `${dispatch.kernel} ${dispatch.scope}`.trim();
   const uniform = dispatch.offsets.length > 0 ? 1 : 0;
-  const buffers = dispatch.bindings.map(({ access }, k): GPUBindGroupLayoutEntry => ({
-    binding: k + uniform,
-    visibility: GPUShaderStage.COMPUTE,
-    buffer: { type: access === 'read' ? 'read-only-storage' : 'storage' },
-  }));
+  const buffers = dispatch.bindings.map(
+    ({ access }, k): GPUBindGroupLayoutEntry => ({
+      binding: k + uniform,
+      visibility: GPUShaderStage.COMPUTE,
+      buffer: { type: access === 'read' ? 'read-only-storage' : 'storage' },
+    }),
+  );
   const entries: GPUBindGroupLayoutEntry[] = [
     ...(uniform ? [{ binding: 0, visibility: GPUShaderStage.COMPUTE, buffer: { type: 'uniform' as const } }] : []),
     ...buffers,

@@ -43,11 +43,14 @@ interface Unit {
 export function schedule(graph: Graph, placement: Placement, inPlace: ReadonlySet<number>, maxBuffers: number): Step[] {
   const { places } = placement;
   const units = makeUnits(graph, placement, inPlace);
-  const clashing = units.flatMap(({ target, writes }) => (target && inPlace.has(target.node) && !readsAtIndex(target, writes) ? [target.node] : []));
+  const clashing = units.flatMap(({ target, writes }) =>
+    target && inPlace.has(target.node) && !readsAtIndex(target, writes) ? [target.node] : [],
+  );
   if (clashing.length > 0) throw new UpdateConflict(clashing);
   const done = new Set<Unit>();
   const steps: Step[] = [];
-  const available = (unit: Unit) => unit.deps.every((dep) => done.has(dep)) && unit.before.every((other) => done.has(other));
+  const available = (unit: Unit) =>
+    unit.deps.every((dep) => done.has(dep)) && unit.before.every((other) => done.has(other));
 
   while (done.size < units.length) {
     const kernels = units.filter((unit) => unit.call && !done.has(unit) && available(unit));
@@ -114,14 +117,22 @@ export function schedule(graph: Graph, placement: Placement, inPlace: ReadonlySe
     for (let grown = true; grown; ) {
       grown = false;
       for (const unit of all) {
-        if (!unit.target || finished.has(unit) || group.includes(unit) || taken.includes(unit) || kindOf(unit) === 'reduce') continue;
+        if (
+          !unit.target ||
+          finished.has(unit) ||
+          group.includes(unit) ||
+          taken.includes(unit) ||
+          kindOf(unit) === 'reduce'
+        )
+          continue;
         if (sizeOf(graph.nodes[unit.target.node]!.shape) !== size) continue;
         const waiting = unit.deps.filter((dep) => !finished.has(dep));
         const readers = unit.before.filter((other) => !finished.has(other));
         const near = [...waiting, ...readers].every((other) => group.includes(other));
         if (!near || (waiting.length === 0 && readers.length === 0)) continue;
         const registers = new Set(waiting.flatMap((dep) => (dep.target ? [dep.target.node] : [])));
-        if (!sameIndex(unit.target, registers) || !readers.every((other) => readsAtIndex(other.target!, unit.writes))) continue;
+        if (!sameIndex(unit.target, registers) || !readers.every((other) => readsAtIndex(other.target!, unit.writes)))
+          continue;
         group.push(unit);
         grown = true;
       }
@@ -166,7 +177,14 @@ function makeUnits(graph: Graph, placement: Placement, inPlace: ReadonlySet<numb
   const byTarget = targets.map((target) => {
     const leaves = loads(graph, placement, target);
     const roots = new Set([...leaves].map((id) => places.get(id)!.root));
-    const unit: Unit = { target, leaves, roots: new Set([...roots, target.to.root]), writes: new Set([target.to.root]), deps: [], before: [] };
+    const unit: Unit = {
+      target,
+      leaves,
+      roots: new Set([...roots, target.to.root]),
+      writes: new Set([target.to.root]),
+      deps: [],
+      before: [],
+    };
     units.push(unit);
     return unit;
   });
@@ -183,7 +201,11 @@ function makeUnits(graph: Graph, placement: Placement, inPlace: ReadonlySet<numb
     units.push(unit);
     byCall.set(call.node, unit);
   }
-  const own = new Map(byTarget.flatMap((unit) => (places.get(unit.target!.node) === unit.target!.to ? [[unit.target!.node, unit] as const] : [])));
+  const own = new Map(
+    byTarget.flatMap((unit) =>
+      places.get(unit.target!.node) === unit.target!.to ? [[unit.target!.node, unit] as const] : [],
+    ),
+  );
 
   function producers(id: number): Unit[] {
     const node = graph.nodes[id]!;
@@ -206,7 +228,8 @@ function makeUnits(graph: Graph, placement: Placement, inPlace: ReadonlySet<numb
     const target = unit.target;
     if (!target || graph.nodes[target.to.root]?.op !== 'input') continue;
     // Readers of the new value come after it; readers of the old one before.
-    const after = (other: Unit) => inPlace.has(target.node) && other.leaves.has(target.node) && !other.leaves.has(target.to.root);
+    const after = (other: Unit) =>
+      inPlace.has(target.node) && other.leaves.has(target.node) && !other.leaves.has(target.to.root);
     unit.before = (readers.get(target.to.root) ?? []).filter((other) => other !== unit && !after(other));
   }
   return units;

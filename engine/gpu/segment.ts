@@ -51,7 +51,12 @@ class Writer {
   readonly inRegisters = new Map<number, string>();
   readonly computing: ReadonlySet<number>;
 
-  constructor(graph: Graph, places: ReadonlyMap<number, Place>, computing: ReadonlySet<number>, bind: (root: number) => string) {
+  constructor(
+    graph: Graph,
+    places: ReadonlyMap<number, Place>,
+    computing: ReadonlySet<number>,
+    bind: (root: number) => string,
+  ) {
     this.#graph = graph;
     this.#places = places;
     this.computing = computing;
@@ -203,7 +208,11 @@ export function literal(value: number): string {
     return f > 0 ? '3.4028234e38' : '-3.4028234e38';
   }
   const text = String(f);
-  return /[.e]/.test(text) ? (text.includes('e') && !text.includes('.') ? text.replace('e', '.0e') : text) : `${text}.0`;
+  return /[.e]/.test(text)
+    ? text.includes('e') && !text.includes('.')
+      ? text.replace('e', '.0e')
+      : text
+    : `${text}.0`;
 }
 
 /** The function `NAME` of a segment; `bind` names the buffer of a root. */

@@ -9,9 +9,9 @@ export function input(tape: Tape, name: string, shape: Shape): Var {
   return tape.append('input', [], { name, shape });
 }
 
-/** A scalar constant. What changes between runs (coefficients, learning rates, steps) is an input instead. */
+/** A scalar constant; zero has no sign. What changes between runs (coefficients, learning rates, steps) is an input instead. */
 export function constant(tape: Tape, value: number): Var {
-  return tape.append('constant', [], { value, shape: [] });
+  return tape.append('constant', [], { value: value === 0 ? 0 : value, shape: [] });
 }
 
 export function zeros(tape: Tape, shape: Shape): Var {
@@ -33,7 +33,10 @@ function pointwise(op: 'add' | 'sub' | 'mul' | 'div' | 'less' | 'where', ...oper
   if (!tape) throw new ShapeError(`${op} needs at least one value of a tape among its operands`);
   const vars = operands.map((x) => lift(tape, x));
   const shape = vars.map((v) => v.shape).reduce(broadcastShapes);
-  return tape.append(op, vars.map((v) => broadcast(v, shape)));
+  return tape.append(
+    op,
+    vars.map((v) => broadcast(v, shape)),
+  );
 }
 
 export const add = (a: Operand, b: Operand): Var => pointwise('add', a, b);
@@ -67,7 +70,10 @@ export function slice(x: Var, axis: number, start: number, stop: number): Var {
 /** One index of an axis, which disappears. */
 export function index(x: Var, axis: number, at: number): Var {
   const part = slice(x, axis, at, at + 1);
-  return reshape(part, x.shape.filter((_, a) => a !== axis));
+  return reshape(
+    part,
+    x.shape.filter((_, a) => a !== axis),
+  );
 }
 
 export function broadcast(x: Var, shape: Shape): Var {
@@ -90,7 +96,10 @@ export function concat(parts: readonly Var[], axis: number): Var {
 
 /** Parts of equal shape along a new axis. */
 export function stack(parts: readonly Var[], axis: number): Var {
-  return concat(parts.map((x) => reshape(x, [...x.shape.slice(0, axis), 1, ...x.shape.slice(axis)])), axis);
+  return concat(
+    parts.map((x) => reshape(x, [...x.shape.slice(0, axis), 1, ...x.shape.slice(axis)])),
+    axis,
+  );
 }
 
 /** Sum over `axes` (all by default), which stay with extent 1 unless `keep` is false. */
@@ -106,7 +115,12 @@ export function max(x: Var, axes?: readonly number[], keep = true): Var {
 function reduce(op: 'sum' | 'max', x: Var, some: readonly number[] | undefined, keep: boolean): Var {
   const axes = some ?? x.shape.map((_, axis) => axis);
   const reduced = axes.length === 0 ? x : x.tape.append(op, [x], { axes });
-  return keep ? reduced : reshape(reduced, x.shape.filter((_, axis) => !axes.includes(axis)));
+  return keep
+    ? reduced
+    : reshape(
+        reduced,
+        x.shape.filter((_, axis) => !axes.includes(axis)),
+      );
 }
 
 export function mean(x: Var, axes?: readonly number[], keep = true): Var {

@@ -2,10 +2,25 @@
  * Derivatives. Each function appends nodes to the tape its arguments live on and returns values of that tape, so
  * derivatives nest to any order without a further concept: `vjp` of `jvp` of `vjp` is three calls.
  */
-import { add, bind, broadcast, concat, constant, full, input, mul, reshape, slice, stack, sum, transpose, zeros } from './build.ts';
+import {
+  add,
+  bind,
+  broadcast,
+  concat,
+  constant,
+  full,
+  input,
+  mul,
+  reshape,
+  slice,
+  stack,
+  sum,
+  transpose,
+  zeros,
+} from './build.ts';
 import { bodyOf, newTape, rowOf } from './ops.ts';
 import { ShapeError, show, sizeOf } from './shape.ts';
-import { type Graph, inlineNodes, type Node, type Tape, type Var } from './tape.ts';
+import { type Graph, inlineNodes, type Node, type Params, type Tape, type Var } from './tape.ts';
 
 /**
  * Vector-Jacobian product, reverse mode: for each of `wrt`, sum over outputs of cotangent^T d(output)/d(wrt), in the
@@ -13,7 +28,7 @@ import { type Graph, inlineNodes, type Node, type Tape, type Var } from './tape.
  */
 export function vjp(outputs: readonly Var[], cotangents: readonly Var[], wrt: readonly Var[]): Var[] {
   const tape = outputs[0]!.tape;
-  const active = dependents(tape, wrt, outputs);
+  const active = between(tape, wrt, outputs);
   const bars = new Map<number, Var>();
   const tuples = new Map<number, (Var | undefined)[]>();
   const accumulate = (id: number, bar: Var) => {
@@ -61,7 +76,8 @@ export function jvp(outputs: readonly Var[], seeds: readonly { of: Var; tangent:
 
 /** Gradient of a scalar with respect to each of `wrt`. */
 export function grad(loss: Var, wrt: readonly Var[]): Var[] {
-  if (sizeOf(loss.shape) !== 1) throw new ShapeError(`grad takes a scalar, not ${show(loss.shape)}; sum it, or use vjp`);
+  if (sizeOf(loss.shape) !== 1)
+    throw new ShapeError(`grad takes a scalar, not ${show(loss.shape)}; sum it, or use vjp`);
   return vjp([loss], [full(loss, 1)], wrt);
 }
 
@@ -95,14 +111,22 @@ export function tangents(outputs: readonly Var[], seeds: readonly { of: Var; tan
       throw new ShapeError(`the tangent of ${show(of.shape)} has shape ${show(tangent.shape)}`);
     dots.set(of.id, tangent);
   }
-  const active = dependents(tape, seeds.map((seed) => seed.of), outputs);
+  const active = between(
+    tape,
+    seeds.map((seed) => seed.of),
+    outputs,
+    true,
+  );
   active.forEach((live, id) => {
     const node = tape.nodes[id]!;
     if (!live || dots.has(id)) return;
     tape.provenance(derived(node.scope, 'tangent'), () => {
       if (node.op === 'composite') tuples.set(id, pushComposite(tape, id, dots));
       else {
-        const dot = node.op === 'pick' ? tuples.get(node.inputs[0]!)?.get(node.params['index'] as number) : pushForward(tape, id, dots);
+        const dot =
+          node.op === 'pick'
+            ? tuples.get(node.inputs[0]!)?.get(node.params['index'] as number)
+            : pushForward(tape, id, dots);
         if (dot) dots.set(id, dot);
       }
     });
@@ -110,12 +134,19 @@ export function tangents(outputs: readonly Var[], seeds: readonly { of: Var; tan
   return dots;
 }
 
-/** Marks what lies between `from` and `to`. */
-function dependents(tape: Tape, from: readonly Var[], to: readonly Var[]): boolean[] {
+/** Marks what lies between `from` and `to`; with `stop`, paths through a `from` to another `from` do not count. */
+function between(tape: Tape, from: readonly Var[], to: readonly Var[], stop = false): boolean[] {
   const last = Math.max(...to.map((v) => v.id));
+  const ends = new Set(stop ? from.map((v) => v.id) : []);
+  const needed = new Array<boolean>(last + 1).fill(false);
+  for (const v of to) needed[v.id] = true;
+  for (let id = last; id >= 0; id--) {
+    if (!needed[id] || ends.has(id)) continue;
+    for (const k of tape.nodes[id]!.inputs) needed[k] = true;
+  }
   const active = new Array<boolean>(last + 1).fill(false);
   for (const v of from) active[v.id] = true;
-  for (let id = 0; id <= last; id++) if (tape.nodes[id]!.inputs.some((k) => active[k])) active[id] = true;
+  for (let id = 0; id <= last; id++) if (needed[id] && tape.nodes[id]!.inputs.some((k) => active[k])) active[id] = true;
   return active.slice(0, last + 1);
 }
 
@@ -170,7 +201,13 @@ function pushForward(tape: Tape, id: number, dots: ReadonlyMap<number, Var>): Va
         return [tape.append('concat', parts, node.params)];
       }
       default:
-        return [tape.append(node.op, inputs.map((x, k) => (k === at ? dot : x)), node.params)];
+        return [
+          tape.append(
+            node.op,
+            inputs.map((x, k) => (k === at ? dot : x)),
+            node.params,
+          ),
+        ];
     }
   });
   return terms.length > 0 ? terms.reduce(add) : undefined;
@@ -185,7 +222,11 @@ function adjoint(tape: Tape, id: number, cotangents: readonly (Var | undefined)[
   const { bars, present } = given(cotangents);
   const chosen = (outputs: readonly Var[]) => present.map((k) => outputs[k]!);
   const body = deriveBody(bodyOf(tape.nodes[id]!), chosen, (primals, outputs, extra) =>
-    vjp(chosen(outputs), extra, live.map((k) => primals[k]!)),
+    vjp(
+      chosen(outputs),
+      extra,
+      live.map((k) => primals[k]!),
+    ),
   );
   return derivedComposite(tape, id, 'vjp', { wrt: live }, bars, present, body);
 }
@@ -197,7 +238,10 @@ function pushComposite(tape: Tape, id: number, dots: ReadonlyMap<number, Var>): 
   if (bars.length === 0) return new Map();
   const chosen = (_: readonly Var[], primals: readonly Var[]) => present.map((k) => primals[k]!);
   const body = deriveBody(bodyOf(node), chosen, (primals, outputs, extra) =>
-    jvp(outputs, extra.map((tangent, k) => ({ of: primals[present[k]!]!, tangent }))),
+    jvp(
+      outputs,
+      extra.map((tangent, k) => ({ of: primals[present[k]!]!, tangent })),
+    ),
   );
   return new Map(derivedComposite(tape, id, 'jvp', {}, bars, present, body).map((dot, k) => [k, dot]));
 }
@@ -220,7 +264,10 @@ function derivedComposite(
   const total = mode === 'vjp' ? bodyOf(tape.nodes[id]!).outputs.length : inputs.length;
   const partial = present.length === total ? {} : { given: present };
   const operands = [...inputs.map((k) => tape.at(k)), ...picks(tape, id), ...given];
-  return bind(`${mode}(${params['name']})`, { ...(params['args'] as object), ...extra, ...partial }, operands, body);
+  const name = params['name'] as string;
+  const args = params['args'] as Params;
+  const own: Params = /^[vj][jv]p\(/.test(name) ? { of: args } : args;
+  return bind(`${mode}(${name})`, { ...own, ...extra, ...partial }, operands, body);
 }
 
 /** The outputs of a composite as values, appended anew (a simplification pass merges them with those that exist). */
@@ -264,7 +311,14 @@ function recover(y: Var, saved: Var, known: Map<number, number>): void {
   if (op === 'reshape') recover(source[0]!, reshape(saved, source[0]!.shape), known);
   else if (op === 'transpose') {
     const perm = params['perm'] as readonly number[];
-    recover(source[0]!, transpose(saved, perm.map((_, axis) => perm.indexOf(axis))), known);
+    recover(
+      source[0]!,
+      transpose(
+        saved,
+        perm.map((_, axis) => perm.indexOf(axis)),
+      ),
+      known,
+    );
   } else if (op === 'concat') {
     const axis = params['axis'] as number;
     let at = 0;

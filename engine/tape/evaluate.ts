@@ -19,19 +19,33 @@ export function evaluate(graph: Graph, inputs: readonly ArrayLike<number>[], rou
     values[id] = round ? Float64Array.from(inputs[k]!, round) : Float64Array.from(inputs[k]!);
     const expected = sizeOf(graph.nodes[id]!.shape);
     if (values[id].length !== expected)
-      throw new RangeError(`input ${graph.nodes[id]!.params['name']} takes ${expected} numbers, not ${values[id].length}`);
+      throw new RangeError(
+        `input ${graph.nodes[id]!.params['name']} takes ${expected} numbers, not ${values[id].length}`,
+      );
   });
   const lastUse = lastUses(graph, needed);
   graph.nodes.forEach((node, id) => {
     if (!needed[id] || values[id]) return;
     if (node.op === 'composite') {
       const body = bodyOf(node);
-      tuples.set(id, evaluate(body, node.inputs.map((k) => values[k]!), rounding));
+      tuples.set(
+        id,
+        evaluate(
+          body,
+          node.inputs.map((k) => values[k]!),
+          rounding,
+        ),
+      );
     } else if (node.op === 'pick') {
       values[id] = tuples.get(node.inputs[0]!)![node.params['index'] as number];
     } else {
       const x = node.inputs.map((k) => values[k]!);
-      values[id] = evaluateNode(node, x, node.inputs.map((k) => graph.nodes[k]!.shape), round);
+      values[id] = evaluateNode(
+        node,
+        x,
+        node.inputs.map((k) => graph.nodes[k]!.shape),
+        round,
+      );
     }
     for (const k of node.inputs) if (lastUse[k] === id) values[k] = undefined;
   });
@@ -86,7 +100,12 @@ function pointwise(f: (...x: number[]) => number, x: readonly Values[], size: nu
 }
 
 /** Calls `visit(from, count)` for the start of each innermost run of a strided walk over `shape`. */
-function walk(shape: Shape, strides: readonly number[], start: number, visit: (from: number, to: number) => void): void {
+function walk(
+  shape: Shape,
+  strides: readonly number[],
+  start: number,
+  visit: (from: number, to: number) => void,
+): void {
   const inner = shape.at(-1) ?? 1;
   const outer = shape.slice(0, -1);
   const counter = outer.map(() => 0);
@@ -126,7 +145,8 @@ function concat(x: readonly Values[], shapes: readonly Shape[], axis: number, si
   let start = 0;
   x.forEach((part, k) => {
     const run = runs[k]!;
-    for (let from = 0, to = start; from < part.length; from += run, to += total) y.set(part.subarray(from, from + run), to);
+    for (let from = 0, to = start; from < part.length; from += run, to += total)
+      y.set(part.subarray(from, from + run), to);
     start += run;
   });
   return y;

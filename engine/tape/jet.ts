@@ -53,7 +53,10 @@ export function jet<C extends string>(
   const carried = new Map<number, Carried>();
   names.forEach((name, at) => {
     const x = coordinates[name];
-    carried.set(x.id, { first: names.map((_, c) => (c === at ? full(x, 1) : undefined)), second: slots.map(() => undefined) });
+    carried.set(x.id, {
+      first: names.map((_, c) => (c === at ? full(x, 1) : undefined)),
+      second: slots.map(() => undefined),
+    });
   });
   const last = Math.max(...outputs.map((v) => v.id));
   propagate(tape, 0, last + 1, carried, slots);
@@ -78,9 +81,16 @@ function propagate(tape: Tape, from: number, to: number, carried: Map<number, Ca
     tape.provenance(node.scope, () => {
       if (node.op === 'composite') {
         const start = tape.nodes.length;
-        const places = inlineNodes(tape, bodyOf(node), node.inputs.map((k) => tape.at(k)));
+        const places = inlineNodes(
+          tape,
+          bodyOf(node),
+          node.inputs.map((k) => tape.at(k)),
+        );
         propagate(tape, start, tape.nodes.length, carried, slots);
-        tuples.set(id, bodyOf(node).outputs.map((k) => places[k]));
+        tuples.set(
+          id,
+          bodyOf(node).outputs.map((k) => places[k]),
+        );
       } else if (node.op === 'pick') {
         const inner = tuples.get(node.inputs[0]!)?.[node.params['index'] as number];
         const state = inner && carried.get(inner.id);
@@ -119,7 +129,8 @@ function push(tape: Tape, id: number, carried: ReadonlyMap<number, Carried>, slo
   }
   if (row.kind === 'matmul') {
     const [a, b] = x as [Var, Var];
-    const product = (l: Var | undefined, r: Var | undefined) => (l && r ? tape.append('matmul', [l, r], node.params) : undefined);
+    const product = (l: Var | undefined, r: Var | undefined) =>
+      l && r ? tape.append('matmul', [l, r], node.params) : undefined;
     const first = range(coordinates).map((c) => plus([product(dx(0, c), b), product(a, dx(1, c))]));
     const second = slots.map((slot, s) =>
       plus([
@@ -136,7 +147,11 @@ function push(tape: Tape, id: number, carried: ReadonlyMap<number, Carried>, slo
       const mask = row.mask(tape.at(id), x[0]!);
       return sum(mask ? mul(mask, parts[0]!) : parts[0]!, node.params['axes'] as readonly number[]);
     }
-    return tape.append(node.op, parts.map((part, k) => part ?? zeros(tape, x[k]!.shape)), node.params);
+    return tape.append(
+      node.op,
+      parts.map((part, k) => part ?? zeros(tape, x[k]!.shape)),
+      node.params,
+    );
   };
   return {
     first: range(coordinates).map((c) => linear(states.map((state) => state?.first[c]))),

@@ -4,7 +4,7 @@
  * again; one entry serves both modes, since a pointwise row gives its partials and a linear row its transpose.
  */
 import * as build from './build.ts';
-import { broadcastShapes, checkAxis, ShapeError, type Shape, sameShape, show, sizeOf } from './shape.ts';
+import { broadcastShapes, checkAxis, type Shape, ShapeError, sameShape, show, sizeOf } from './shape.ts';
 import { type Graph, type Node, type OpName, type Params, Tape, type Var } from './tape.ts';
 
 /** For each input axis of a view: the output axis that drives it (null: fixed) and where it starts. */
@@ -63,13 +63,41 @@ export const ops = {
   input: { kind: 'leaf' },
   constant: { kind: 'leaf' },
 
-  neg: unary((x) => -x, (x) => `(-${x})`, (y) => build.full(y, -1)),
-  exp: unary(Math.exp, (x) => `exp(${x})`, (y) => y),
-  log: unary(Math.log, (x) => `log(${x})`, (_, x) => div(1, x)),
-  sin: unary(Math.sin, (x) => `sin(${x})`, (_, x) => build.cos(x)),
-  cos: unary(Math.cos, (x) => `cos(${x})`, (_, x) => neg(build.sin(x))),
-  tanh: unary(Math.tanh, (x) => `tapir_tanh(${x})`, (y) => sub(1, square(y))),
-  sqrt: unary(Math.sqrt, (x) => `sqrt(${x})`, (y) => div(0.5, y)),
+  neg: unary(
+    (x) => -x,
+    (x) => `(-${x})`,
+    (y) => build.full(y, -1),
+  ),
+  exp: unary(
+    Math.exp,
+    (x) => `exp(${x})`,
+    (y) => y,
+  ),
+  log: unary(
+    Math.log,
+    (x) => `log(${x})`,
+    (_, x) => div(1, x),
+  ),
+  sin: unary(
+    Math.sin,
+    (x) => `sin(${x})`,
+    (_, x) => build.cos(x),
+  ),
+  cos: unary(
+    Math.cos,
+    (x) => `cos(${x})`,
+    (_, x) => neg(build.sin(x)),
+  ),
+  tanh: unary(
+    Math.tanh,
+    (x) => `tapir_tanh(${x})`,
+    (y) => sub(1, square(y)),
+  ),
+  sqrt: unary(
+    Math.sqrt,
+    (x) => `sqrt(${x})`,
+    (y) => div(0.5, y),
+  ),
 
   add: binary((a, b) => a + b, '+', [one, one]),
   sub: binary((a, b) => a - b, '-', [one, (y) => build.full(y, -1)]),
@@ -104,7 +132,14 @@ export const ops = {
     axes: (x, { axis, start }) => x.map((_, a) => ({ axis: a, start: a === axis ? (start as number) : 0 })),
     transpose(ct, _, [x], { axis, start, stop }) {
       const edge = (extent: number) =>
-        extent > 0 ? [build.zeros(ct.tape, x!.shape.map((e, a) => (a === axis ? extent : e)))] : [];
+        extent > 0
+          ? [
+              build.zeros(
+                ct.tape,
+                x!.shape.map((e, a) => (a === axis ? extent : e)),
+              ),
+            ]
+          : [];
       const extent = x!.shape[axis as number]!;
       return build.concat([...edge(start as number), ct, ...edge(extent - (stop as number))], axis as number);
     },
@@ -124,7 +159,9 @@ export const ops = {
     },
     transpose(ct, _, [x]) {
       const lead = ct.shape.length - x!.shape.length;
-      const stretched = ct.shape.flatMap((extent, a) => (a < lead || (x!.shape[a - lead] === 1 && extent !== 1) ? [a] : []));
+      const stretched = ct.shape.flatMap((extent, a) =>
+        a < lead || (x!.shape[a - lead] === 1 && extent !== 1) ? [a] : [],
+      );
       return build.reshape(build.sum(ct, stretched), x!.shape);
     },
   },
@@ -140,7 +177,10 @@ export const ops = {
     axes: (x, { perm }) => x.map((_, a) => ({ axis: (perm as readonly number[]).indexOf(a), start: 0 })),
     transpose(ct, _, __, { perm }) {
       const order = perm as readonly number[];
-      return build.transpose(ct, order.map((_, a) => order.indexOf(a)));
+      return build.transpose(
+        ct,
+        order.map((_, a) => order.indexOf(a)),
+      );
     },
   },
   /** params: shape of the same size. */
@@ -171,7 +211,8 @@ export const ops = {
   matmul: {
     kind: 'matmul',
     transpose(ct, k, [a, b], { ta, tb }) {
-      if (k === 0) return ta ? build.matmul(b!, ct, { ta: tb as boolean, tb: true }) : build.matmul(ct, b!, { tb: !tb });
+      if (k === 0)
+        return ta ? build.matmul(b!, ct, { ta: tb as boolean, tb: true }) : build.matmul(ct, b!, { tb: !tb });
       return tb ? build.matmul(ct, a!, { ta: true, tb: ta as boolean }) : build.matmul(a!, ct, { ta: !ta });
     },
   },

@@ -26,17 +26,30 @@ function table(graph: Graph, bodies: Map<string, Graph>): string {
     const { body, name, shape: _, args, ...rest } = node.params;
     const operands = node.inputs.map((k) => names.get(k) ?? '?').join(' ');
     const label = node.op === 'composite' ? `${name}${settings(args as Record<string, Param>)}` : settings(rest);
-    if (body) bodies.set(`${name}${settings(args as Record<string, Param>)} ${node.inputs.map((k) => show(graph.nodes[k]!.shape)).join(' ')}`, body as Graph);
+    if (body)
+      bodies.set(
+        `${name}${settings(args as Record<string, Param>)} ${node.inputs.map((k) => show(graph.nodes[k]!.shape)).join(' ')}`,
+        body as Graph,
+      );
     const what = node.op === 'input' ? `input ${name}` : [node.op, operands, label].filter(Boolean).join(' ');
     const shape = node.op === 'composite' ? '' : show(node.shape);
     rows.push([names.get(id)!, shape, what, node.scope && `| ${node.scope}`]);
   });
   rows.push(['', '', `-> ${graph.outputs.map((id) => names.get(id)).join(' ')}`, '']);
   const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows.map((row) => row.map((cell, k) => (k < 3 ? cell.padEnd(widths[k]!) : cell)).join('  ').trimEnd()).join('\n');
+  return rows
+    .map((row) =>
+      row
+        .map((cell, k) => (k < 3 ? cell.padEnd(widths[k]!) : cell))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
 }
 
 function settings(params: Record<string, Param>): string {
-  const entries = Object.entries(params).map(([key, value]) => `${key}=${Array.isArray(value) ? `[${value}]` : String(value)}`);
+  const entries = Object.entries(params).map(
+    ([key, value]) => `${key}=${Array.isArray(value) ? `[${value}]` : String(value)}`,
+  );
   return entries.length > 0 ? `{${entries.join(' ')}}` : '';
 }

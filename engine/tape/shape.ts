@@ -31,7 +31,8 @@ export function broadcastShapes(a: Shape, b: Shape): Shape {
   return Array.from({ length: rank }, (_, axis) => {
     const x = a[axis - rank + a.length] ?? 1;
     const y = b[axis - rank + b.length] ?? 1;
-    if (x !== y && x !== 1 && y !== 1) throw new ShapeError(`cannot broadcast ${show(a)} with ${show(b)}: axis ${axis} is ${x} against ${y}`);
+    if (x !== y && x !== 1 && y !== 1)
+      throw new ShapeError(`cannot broadcast ${show(a)} with ${show(b)}: axis ${axis} is ${x} against ${y}`);
     return x === 1 ? y : x;
   });
 }

@@ -25,9 +25,15 @@ function rebuild(graph: Graph, rewrite: (node: Node, inputs: Var[], tape: Tape) 
   graph.nodes.forEach((node, id) => {
     if (!needed[id]) return;
     const inputs = node.inputs.map((k) => placed[k]!);
-    placed[id] = tape.provenance(node.scope, () => rewrite(node, inputs, tape) ?? tape.append(node.op, inputs, node.params));
+    placed[id] = tape.provenance(
+      node.scope,
+      () => rewrite(node, inputs, tape) ?? tape.append(node.op, inputs, node.params),
+    );
   });
-  return graphOf(graph.inputs.map((id) => placed[id]!), graph.outputs.map((id) => placed[id]!));
+  return graphOf(
+    graph.inputs.map((id) => placed[id]!),
+    graph.outputs.map((id) => placed[id]!),
+  );
 }
 
 /** Constant folding: arithmetic on constants, neutral and absorbing elements, and layout changes that undo each other. */
@@ -87,14 +93,18 @@ function foldPointwise(node: Node, x: readonly Var[], f64: (...x: number[]) => n
 function foldLayout(node: Node, x: Var): Var | undefined {
   if (sameShape(node.shape, x.shape) && node.op !== 'transpose') return x;
   const value = uniform(x);
-  if (value !== undefined) return x.node.op === 'constant' && node.op === 'broadcast' ? undefined : constantOf(x, node.shape, value);
+  if (value !== undefined)
+    return x.node.op === 'constant' && node.op === 'broadcast' ? undefined : constantOf(x, node.shape, value);
   const below = x.node.inputs[0] === undefined ? undefined : x.tape.at(x.node.inputs[0]);
   if (!below) return undefined;
   if (node.op === 'reshape' && x.node.op === 'reshape') return build.reshape(below, node.shape);
   if (node.op === 'broadcast' && x.node.op === 'broadcast') return build.broadcast(below, node.shape);
   if (node.op === 'transpose' && x.node.op === 'transpose') {
     const [outer, inner] = [node.params['perm'] as readonly number[], x.node.params['perm'] as readonly number[]];
-    return build.transpose(below, outer.map((axis) => inner[axis]!));
+    return build.transpose(
+      below,
+      outer.map((axis) => inner[axis]!),
+    );
   }
   if (node.op === 'slice' && x.node.op === 'slice' && node.params['axis'] === x.node.params['axis']) {
     const shift = x.node.params['start'] as number;
@@ -143,7 +153,9 @@ function addConcats(a: Var, b: Var): Var | undefined {
 
 function foldConcat(node: Node, x: readonly Var[]): Var | undefined {
   const values = x.map(uniform);
-  return values[0] !== undefined && values.every((v) => v === values[0]) ? constantOf(x[0]!, node.shape, values[0]) : undefined;
+  return values[0] !== undefined && values.every((v) => v === values[0])
+    ? constantOf(x[0]!, node.shape, values[0])
+    : undefined;
 }
 
 function foldSum(node: Node, x: Var): Var | undefined {
@@ -156,8 +168,9 @@ export function merge(graph: Graph): Graph {
   const seen = new Map<string, Var>();
   const bodies = new Map<object, number>();
   return rebuild(graph, (node, x, tape) => {
+    if (node.op === 'input') return undefined;
     if (!bodies.has(node.params)) bodies.set(node.params, bodies.size);
-    const params = node.op === 'composite' ? bodies.get(node.params) : JSON.stringify(node.params);
+    const params = node.op === 'composite' ? bodies.get(node.params) : JSON.stringify(node.params, exactly);
     const key = `${node.op} ${x.map((v) => v.id)} ${params}`;
     const first = seen.get(key);
     if (first) return first;
@@ -171,3 +184,7 @@ export function merge(graph: Graph): Graph {
 export function drop(graph: Graph): Graph {
   return rebuild(graph, () => undefined);
 }
+
+/** Numbers that JSON would make equal stay apart. */
+const exactly = (_: string, value: unknown) =>
+  typeof value === 'number' && !Number.isFinite(value) ? `number ${value}` : value;

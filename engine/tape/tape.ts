@@ -11,12 +11,31 @@ export interface Params {
 
 /** The closed vocabulary; `ops.ts` holds one row for each name. */
 export type OpName =
-  | 'input' | 'constant'
-  | 'neg' | 'exp' | 'log' | 'sin' | 'cos' | 'tanh' | 'sqrt'
-  | 'add' | 'sub' | 'mul' | 'div' | 'less' | 'where'
-  | 'slice' | 'broadcast' | 'transpose' | 'reshape' | 'concat'
-  | 'sum' | 'max' | 'matmul'
-  | 'composite' | 'pick';
+  | 'input'
+  | 'constant'
+  | 'neg'
+  | 'exp'
+  | 'log'
+  | 'sin'
+  | 'cos'
+  | 'tanh'
+  | 'sqrt'
+  | 'add'
+  | 'sub'
+  | 'mul'
+  | 'div'
+  | 'less'
+  | 'where'
+  | 'slice'
+  | 'broadcast'
+  | 'transpose'
+  | 'reshape'
+  | 'concat'
+  | 'sum'
+  | 'max'
+  | 'matmul'
+  | 'composite'
+  | 'pick';
 
 export interface Node {
   readonly op: OpName;
@@ -65,9 +84,12 @@ export class Tape {
   }
 
   append(op: OpName, inputs: readonly Var[], params: Params = {}): Var {
-    for (const v of inputs)
-      if (v.tape !== this) throw new Error(`${op}: an operand is a value of another tape`);
-    const shape = this.rule(op, inputs.map((v) => v.node), params);
+    for (const v of inputs) if (v.tape !== this) throw new Error(`${op}: an operand is a value of another tape`);
+    const shape = this.rule(
+      op,
+      inputs.map((v) => v.node),
+      params,
+    );
     this.nodes.push({ op, inputs: inputs.map((v) => v.id), params, shape, scope: this.#scope });
     return new Var(this, this.nodes.length - 1);
   }
@@ -129,7 +151,11 @@ export function inlineNodes(tape: Tape, graph: Graph, inputs: readonly Var[], sc
   graph.nodes.forEach((node, id) => {
     if (!needed[id] || placed[id]) return;
     placed[id] = tape.provenance(joinScope(scope, node.scope), () =>
-      tape.append(node.op, node.inputs.map((input) => placed[input]!), node.params),
+      tape.append(
+        node.op,
+        node.inputs.map((input) => placed[input]!),
+        node.params,
+      ),
     );
   });
   return placed;

@@ -1,0 +1,135 @@
+/** The structure of the repository: which way imports point, how long files are, what must not be committed. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const root = resolve(import.meta.dirname, '..');
+
+/** A room may import from its own rank and from those before it. */
+const ranks = [['engine'], ['kernels'], ['optim'], ['systems'], ['experiments'], ['bench', 'test']];
+const rankOf = (path: string) => ranks.findIndex((rooms) => rooms.includes(path.split('/')[0]!));
+
+interface Source {
+  readonly path: string;
+  readonly text: string;
+}
+
+const sources: readonly Source[] = ranks
+  .flat()
+  .filter((room) => existsSync(join(root, room)))
+  .flatMap((room) =>
+    readdirSync(join(root, room), { recursive: true, encoding: 'utf8' }).map((name) => `${room}/${name}`),
+  )
+  .filter((path) => path.endsWith('.ts'))
+  .sort()
+  .map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }));
+
+/** What a file imports: `import .. from`, `export .. from`, `import '..'` and `import('..')`. */
+function importsOf(text: string): string[] {
+  const code = text.replace(/^\s*(?:\/\/|\/?\*).*$/gm, '');
+  return [...code.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*['"]([^'"\n]+)['"]/g)].map((match) => match[1]!);
+}
+
+/** A relative import as a path from the root; a package stays as it is. */
+const target = (path: string, name: string) =>
+  name.startsWith('.') ? relative(root, resolve(root, dirname(path), name)) : name;
+
+/** Imports that point from an earlier room to a later one. */
+function upward({ path, text }: Source): string[] {
+  return importsOf(text)
+    .map((name) => target(path, name))
+    .filter((to) => rankOf(to) > rankOf(path))
+    .map((to) => `${path} imports ${to}`);
+}
+
+/** What engine/tape may not know: other parts of the house, packages, the GPU. */
+function beyondTape({ path, text }: Source): string[] {
+  const foreign = importsOf(text).filter((name) => !target(path, name).startsWith('engine/tape/'));
+  const types = text.match(/\bGPU[A-Z]\w*/g) ?? [];
+  return [...foreign.map((name) => `${path} imports ${name}`), ...types.map((type) => `${path} mentions ${type}`)];
+}
+
+describe('imports', () => {
+  it('are found, so that what follows is not an empty promise', () => {
+    expect(sources.length).toBeGreaterThan(30);
+    expect(sources.flatMap(({ text }) => importsOf(text)).length).toBeGreaterThan(100);
+    const text = [
+      "import a from './a.ts';",
+      "export { b } from '../b.ts';",
+      "const c = await import('c');",
+      "import 'd';",
+      'import {\n  e,\n} from "e";',
+    ].join('\n');
+    expect(importsOf(text)).toEqual(['./a.ts', '../b.ts', 'c', 'd', 'e']);
+    expect(importsOf("// import a from './a.ts';\n * from './b.ts'")).toEqual([]);
+  });
+
+  it('point one way: engine <- kernels <- optim <- systems <- experiments <- bench, test', () => {
+    expect(sources.flatMap(upward)).toEqual([]);
+  });
+
+  it('would be caught pointing the other way', () => {
+    expect(upward({ path: 'engine/tape/x.ts', text: "import { k } from '../../kernels/index.ts';" })).toEqual([
+      'engine/tape/x.ts imports kernels/index.ts',
+    ]);
+    expect(upward({ path: 'kernels/x.ts', text: "import { k } from '../engine/index.ts';" })).toEqual([]);
+  });
+
+  it('keep engine/tape to itself: no GPU, no package, no other part of the engine', () => {
+    const tape = sources.filter(({ path }) => path.startsWith('engine/tape/'));
+    expect(tape.length).toBeGreaterThan(5);
+    expect(tape.flatMap(beyondTape)).toEqual([]);
+  });
+
+  it('of engine/tape would be caught', () => {
+    const text = "import { create } from 'webgpu';\nimport { Program } from '../gpu/index.ts';\nlet device: GPUDevice;";
+    expect(beyondTape({ path: 'engine/tape/x.ts', text })).toHaveLength(3);
+  });
+});
+
+describe('files', () => {
+  const limit = 340;
+  it('are short enough to read in one go', () => {
+    const long = sources
+      .map(({ path, text }) => ({ path, lines: text.trimEnd().split('\n').length }))
+      .filter(({ path, lines }) => lines > limit)
+      .map(({ path, lines }) => `${path}: ${lines} lines`);
+    expect(long).toEqual([]);
+  });
+});
+
+describe('what is committed', () => {
+  /** Spelled in parts, so that this file does not contain what it looks for. */
+  const folders = ['work', 'root', 'home', 'Users'].join('|');
+  const absolute = new RegExp(`(?<![\\w.@~*-])/(?:${folders})/`);
+  const resolved = /"resolved": "(?!https:\/\/registry\.npmjs\.org\/)[^"]*"/;
+  const credentials = new RegExp(['_auth', 'Token'].join(''));
+
+  const offences = ({ path, text }: Source): string[] =>
+    text
+      .split('\n')
+      .flatMap((line, k) =>
+        [absolute, resolved, credentials].some((found) => found.test(line)) ? [`${path}:${k + 1}`] : [],
+      );
+
+  it.skipIf(!existsSync(join(root, '.git')))('holds no path of one machine, no private registry', () => {
+    const files = execFileSync('git', ['ls-files', '-z'], { cwd: root, encoding: 'utf8' }).split('\0').filter(Boolean);
+    expect(files.length).toBeGreaterThan(30);
+    const present = files.filter((path) => existsSync(join(root, path)));
+    expect(present.map((path) => ({ path, text: readFileSync(join(root, path), 'latin1') })).flatMap(offences)).toEqual(
+      [],
+    );
+  });
+
+  it('would be caught otherwise', () => {
+    const folder = ['', 'work', 'main'].join('/');
+    const registry = '"resolved": "http://10.0.0.1/npm/x.tgz"';
+    expect(offences({ path: 'a.ts', text: `fine\nconst at = '${folder}/x';\n${registry}` })).toEqual([
+      'a.ts:2',
+      'a.ts:3',
+    ]);
+    expect(offences({ path: 'a.ts', text: "import x from './work/x.ts'; // https://a.org/home/x" })).toEqual([]);
+    expect(offences({ path: 'lock', text: '"resolved": "https://registry.npmjs.org/x.tgz"' })).toEqual([]);
+  });
+});
