@@ -5,19 +5,11 @@
 import { bodyOf, newTape } from '../tape/ops.ts';
 import { type Shape, sizeOf } from '../tape/shape.ts';
 import { simplify } from '../tape/simplify.ts';
-import { type Graph, graphOf, inline, type Node, type Params, reachable, type Var } from '../tape/tape.ts';
-import { dotProduct } from './dot.ts';
-import {
-  type Call,
-  type Capabilities,
-  type Kernel,
-  type Layout,
-  type Operand,
-  UnknownVersionError,
-  type Version,
-} from './kernel.ts';
+import { type Graph, graphOf, inline, type Node, reachable, type Var } from '../tape/tape.ts';
+import { kernelDrafts } from './calls.ts';
+import type { Capabilities, Kernel } from './kernel.ts';
 import { assignSlots, type Lifetime } from './memory.ts';
-import { type KernelCall, type Placement, place } from './place.ts';
+import { type Placement, place } from './place.ts';
 import { type Step, schedule, UpdateConflict } from './schedule.ts';
 import { partialsOf, type Segment, segmentCode, THREADS, workgroupsOf } from './segment.ts';
 import { TANH_WGSL } from './tanh.ts';
@@ -158,7 +150,7 @@ function canReplace(graph: Graph, id: number, updates: readonly Update[]): boole
 }
 
 /** A plan under construction: dispatches over root buffers, before these get slots. */
-interface Draft extends Omit<PlannedDispatch, 'bindings'> {
+export interface Draft extends Omit<PlannedDispatch, 'bindings'> {
   readonly roots: readonly { root: number; access: 'read' | 'read_write' }[];
 }
 
@@ -207,7 +199,7 @@ function assemble(
   return {
     dispatches: drafts.map(({ roots, ...draft }) => ({
       ...draft,
-      bindings: merge(roots.map(({ root, access }) => ({ slot: slotOf(root), access }))),
+      bindings: roots.map(({ root, access }) => ({ slot: slotOf(root), access })),
     })),
     slots,
     inputs: Object.fromEntries(graph.inputs.map((id, k) => [names[k]!, planned(id)])),
@@ -215,72 +207,6 @@ function assemble(
     state: source.state ?? {},
     graph,
   };
-}
-
-const merge = (bindings: Binding[]): Binding[] => bindings;
-
-/** Which version a call takes. Throws {@link UnknownVersionError} where a pinned one does not exist or cannot do it. */
-export function chooseVersion(kernel: Kernel, call: Call, device: Capabilities, pinned?: string): Version {
-  if (pinned !== undefined) {
-    const version = kernel.versions.find(({ name }) => name === pinned);
-    if (!version) throw new UnknownVersionError(kernel, pinned);
-    if (version.supports(call, device)) return version;
-  }
-  const version = kernel.versions.findLast((candidate) => candidate.supports(call, device));
-  if (!version) throw new UnknownVersionError(kernel, pinned ?? 'that supports this call');
-  return version;
-}
-
-function kernelDrafts(graph: Graph, call: KernelCall, options: CompileOptions, sizes: Map<number, number>): Draft[] {
-  const node = graph.nodes[call.node]!;
-  const name = node.op === 'matmul' ? 'matmul' : (node.params['name'] as string);
-  const params = (node.op === 'matmul' ? node.params : node.params['args']) as Params;
-  const kernel = options.library.find((candidate) => candidate.name === name) ?? dotProduct;
-  const layout = ({ shape, strides }: Layout): Layout => ({ shape, strides });
-  const use: Call = { params, inputs: call.inputs.map(layout), outputs: call.outputs.map(layout) };
-  const version = chooseVersion(kernel, use, options.device, options.versions?.[name]);
-  const build = version.build(use, options.device);
-  const scratch = (build.scratch ?? []).map((elements) => {
-    const root = -1e6 - sizes.size;
-    sizes.set(root, elements);
-    return root;
-  });
-  const at = (operand: Operand): { root: number; at: number } =>
-    'input' in operand
-      ? call.inputs[operand.input]!
-      : 'output' in operand
-        ? call.outputs[operand.output]!
-        : { root: scratch[operand.scratch]!, at: 0 };
-  return build.dispatches.map((dispatch, k) => {
-    const operands = [
-      ...Object.entries(dispatch.reads).map(([label, operand]) => ({ label, access: 'read' as const, ...at(operand) })),
-      ...Object.entries(dispatch.writes).map(([label, operand]) => ({
-        label,
-        access: 'read_write' as const,
-        ...at(operand),
-      })),
-    ];
-    const code = [
-      ...(dispatch.subgroups ? ['enable subgroups;'] : []),
-      `struct At { ${operands.map(({ label }) => `${label}: u32`).join(', ')} }`,
-      '@group(0) @binding(0) var<uniform> at: At;',
-      ...operands.map(
-        ({ label, access }, n) => `@group(0) @binding(${n + 1}) var<storage, ${access}> ${label}: array<f32>;`,
-      ),
-      ...(dispatch.code.includes('tapir_tanh') ? [TANH_WGSL] : []),
-      dispatch.code,
-    ].join('\n');
-    return {
-      scope: node.scope,
-      kernel: `${name}.${version.name}${dispatch.label ? `/${dispatch.label}` : ''}`,
-      code,
-      roots: operands.map(({ root, access }) => ({ root, access })),
-      offsets: operands.map((operand) => operand.at),
-      workgroups: dispatch.workgroups,
-      flops: k === 0 ? kernel.flops(use) : 0,
-      bytes: k === 0 ? kernel.bytes(use) : 0,
-    };
-  });
 }
 
 /** Workgroups along x before a second row is needed: the default limit of WebGPU. */
