@@ -1,0 +1,202 @@
+/** Batched matrix multiplication of windows: transposed operands and operands shared by a batch are strides. */
+import {
+  type Build,
+  type Call,
+  type Capabilities,
+  element,
+  type Kernel,
+  type Layout,
+  matmul as product,
+  sizeOf,
+} from '../engine/index.ts';
+import { range } from './jet-parts.ts';
+import { broadcasts } from './jet-tiling.ts';
+
+export const matmul: Kernel = {
+  name: 'matmul',
+  means: ([a, b], { ta, tb }) => [product(a!, b!, { ta: ta as boolean, tb: tb as boolean })],
+  flops: (call) => {
+    const { batch, M, N, K } = sizes(call);
+    return 2 * sizeOf(batch) * M * N * K;
+  },
+  bytes: ({ inputs, outputs }) => 4 * [...inputs, ...outputs].reduce((sum, { shape }) => sum + sizeOf(shape), 0),
+  cases: [
+    ...[false, true].flatMap((ta) => [false, true].map((tb) => matmulCase([3], 19, 21, 5, ta, tb))),
+    matmulCase([], 1, 1, 1, false, false),
+    matmulCase([], 1, 17, 3, false, true),
+    matmulCase([2, 3], 7, 1, 9, true, false),
+    matmulCase([2], 64, 64, 64, false, false),
+    matmulCase([], 67, 33, 130, true, false),
+  ],
+  versions: [
+    {
+      name: 'simple',
+      why: 'the definition: one dot product for each element, for any layout',
+      supports: () => true,
+      build: perElement,
+    },
+    {
+      name: 'tile',
+      why: '64 x 64 outputs of a workgroup from strips in workgroup memory, 4 x 4 of them in the registers of an invocation',
+      supports: (call) => sizes(call).M >= 16 && sizes(call).N >= 16,
+      build: tiled,
+    },
+    {
+      name: 'lanes',
+      why: 'where a load costs as much as ten multiplications (llvmpipe): columns across the subgroup, rows broadcast from its lanes',
+      supports: (call, device) => broadcasts(device) && sizes(call).M >= 4 && sizes(call).N >= 4,
+      build: acrossLanes,
+    },
+  ],
+};
+
+function matmulCase(batch: number[], M: number, N: number, K: number, ta: boolean, tb: boolean) {
+  const shapes = [
+    [...batch, ...(ta ? [K, M] : [M, K])],
+    [...batch, ...(tb ? [N, K] : [K, N])],
+  ];
+  return { params: { ta, tb }, shapes };
+}
+
+function sizes({ params, inputs, outputs }: Call) {
+  const { shape } = outputs[0]!;
+  const [M, N] = shape.slice(-2) as [number, number];
+  return { batch: shape.slice(0, -2), M, N, K: inputs[0]!.shape.at(params['ta'] ? -2 : -1)! };
+}
+
+const OPERANDS = { reads: { a: { input: 0 }, b: { input: 1 } }, writes: { y: { output: 0 } } } as const;
+
+/** Index expressions of the batch axes from `z`. */
+const batchIndices = ({ outputs }: Call): string[] => {
+  const batch = outputs[0]!.shape.slice(0, -2);
+  return batch.map((extent, axis) => `(z / ${sizeOf(batch.slice(axis + 1))}u) % ${extent}u`);
+};
+
+/** WGSL of elements a(i,k), b(k,j), y(i,j) of batch `z`. */
+function elements(call: Call) {
+  const [a, b] = call.inputs as [Layout, Layout];
+  const { ta, tb } = call.params;
+  const z = batchIndices(call);
+  return {
+    a: (i: string, k: string) => element('a', a, [...z, ...(ta ? [k, i] : [i, k])]),
+    b: (k: string, j: string) => element('b', b, [...z, ...(tb ? [j, k] : [k, j])]),
+    y: (i: string, j: string) => element('y', call.outputs[0]!, [...z, i, j]),
+  };
+}
+
+function perElement(call: Call): Build {
+  const { batch, M, N, K } = sizes(call);
+  const { a, b, y } = elements(call);
+  const code = `
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) group: vec3u) {
+  let i = id.x / ${N}u;
+  let j = id.x % ${N}u;
+  let z = group.z;
+  if (i >= ${M}u) { return; }
+  var dot = 0.0;
+  for (var k = 0u; k < ${K}u; k++) { dot = fma(${a('i', 'k')}, ${b('k', 'j')}, dot); }
+  ${y('i', 'j')} = dot;
+}`;
+  return { dispatches: [{ ...OPERANDS, code, workgroups: [Math.ceil((M * N) / 64), 1, sizeOf(batch)] }] };
+}
+
+const TILE = 64;
+const DEPTH = 16;
+
+function tiled(call: Call): Build {
+  const { batch, M, N, K } = sizes(call);
+  const { y } = elements(call);
+  const rows = range(4);
+  const code = `
+var<workgroup> left: array<array<f32, ${TILE + 1}>, ${DEPTH}>;
+var<workgroup> right: array<array<f32, ${TILE + 1}>, ${DEPTH}>;
+@compute @workgroup_size(256)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t: u32) {
+  let z = group.z;
+  let column = t % 16u;
+  let row = t / 16u;
+  ${rows.map((r) => `var s${r} = vec4f();`).join(' ')}
+  for (var start = 0u; start < ${K}u; start += ${DEPTH}u) {
+    for (var e = t; e < ${TILE * DEPTH}u; e += 256u) {
+      ${stage(call, 0)}
+      ${stage(call, 1)}
+    }
+    workgroupBarrier();
+    for (var d = 0u; d < ${DEPTH}u; d++) {
+      let r = vec4f(${rows.map((c) => `right[d][column + ${16 * c}u]`).join(', ')});
+      ${rows.map((r) => `s${r} = fma(vec4f(left[d][row + ${16 * r}u]), r, s${r});`).join(' ')}
+    }
+    workgroupBarrier();
+  }
+  ${rows
+    .map((r) =>
+      rows
+        .map((c) => {
+          const [i, j] = [`(group.y * ${TILE}u + row + ${16 * r}u)`, `(group.x * ${TILE}u + column + ${16 * c}u)`];
+          return `if (${i} < ${M}u && ${j} < ${N}u) { ${y(i, j)} = s${r}[${c}]; }`;
+        })
+        .join('\n  '),
+    )
+    .join('\n  ')}
+}`;
+  return { dispatches: [{ ...OPERANDS, code, workgroups: [Math.ceil(N / TILE), Math.ceil(M / TILE), sizeOf(batch)] }] };
+}
+
+/** Copies an operand's element number `e` of a strip, neighbouring invocations along its shorter stride. */
+function stage(call: Call, operand: 0 | 1): string {
+  const { M, N, K } = sizes(call);
+  const { a, b } = elements(call);
+  const layout = call.inputs[operand]!;
+  const [name, extent, group] = operand === 0 ? ['left', M, 'group.y'] : ['right', N, 'group.x'];
+  const transposed = call.params[operand === 0 ? 'ta' : 'tb'] as boolean;
+  const [outer, inner] = layout.strides.slice(-2) as [number, number];
+  // Along k first where k has the unit stride.
+  const kLast = (operand === 0) !== transposed;
+  const alongK = kLast ? inner <= outer : outer < inner;
+  const d = alongK ? `(e % ${DEPTH}u)` : `(e / ${TILE}u)`;
+  const m = alongK ? `(e / ${DEPTH}u)` : `(e % ${TILE}u)`;
+  const at = `min(${group} * ${TILE}u + ${m}, ${(extent as number) - 1}u)`;
+  const k = `min(start + ${d}, ${K - 1}u)`;
+  const value = operand === 0 ? a(at, k) : b(k, at);
+  return `${name}[${d}][${m}] = select(0.0, ${value}, start + ${d} < ${K}u);`;
+}
+
+/** Vectors of columns and rows that one subgroup accumulates. */
+const COLUMN_VECTORS = 4;
+const ROWS = 16;
+
+function acrossLanes(call: Call, { subgroupMaxSize: L }: Capabilities): Build {
+  const { batch, M, N, K } = sizes(call);
+  const { a, b, y } = elements(call);
+  const columns = range(Math.min(COLUMN_VECTORS, Math.ceil(N / L)));
+  const rowVectors = range(Math.min(Math.max(1, ROWS / L), Math.ceil(M / L)));
+  const rows = range(Math.min(M, rowVectors.length * L));
+  const width = columns.length * L;
+  const height = rows.length;
+  const code = `
+@compute @workgroup_size(${L})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
+  let z = group.z;
+  let first = group.y * ${height}u;
+  ${columns.map((c) => `let q${c} = group.x * ${width}u + ${c * L}u + lane; let j${c} = min(q${c}, ${N - 1}u);`).join(' ')}
+  ${rowVectors.map((v) => `let i${v} = min(first + ${v * L}u + lane, ${M - 1}u);`).join(' ')}
+  ${rows.map((r) => columns.map((c) => `var s${r}_${c} = 0.0;`).join(' ')).join(' ')}
+  for (var k = 0u; k < ${K}u; k++) {
+    ${columns.map((c) => `let b${c} = ${b('k', `j${c}`)};`).join(' ')}
+    ${rowVectors.map((v) => `let a${v} = ${a(`i${v}`, 'k')};`).join(' ')}
+    ${rows.map((r) => `{ let u = subgroupBroadcast(a${Math.floor(r / L)}, ${r % L}u); ${columns.map((c) => `s${r}_${c} = fma(u, b${c}, s${r}_${c});`).join(' ')} }`).join('\n    ')}
+  }
+  ${columns
+    .map((c) => {
+      const stores = rows.map((r) => {
+        const store = `${y(`(first + ${r}u)`, `q${c}`)} = s${r}_${c};`;
+        return M % height === 0 ? store : `if (first + ${r}u < ${M}u) { ${store} }`;
+      });
+      return N % width === 0 ? stores.join('\n  ') : `if (q${c} < ${N}u) { ${stores.join(' ')} }`;
+    })
+    .join('\n  ')}
+}`;
+  const workgroups = [Math.ceil(N / width), Math.ceil(M / height), sizeOf(batch)] as const;
+  return { dispatches: [{ ...OPERANDS, code, workgroups, subgroups: true }] };
+}
