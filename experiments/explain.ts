@@ -2,7 +2,7 @@
 import { compile, type Device, graphOf, type Library, type Plan, print, reachable, simplify } from '../engine/index.ts';
 import type { Run, System } from '../systems/index.ts';
 import type { TrainSettings } from './settings.ts';
-import { modelFor, stepSource } from './trainer.ts';
+import { modelFor, stepSource } from './sources.ts';
 
 export const subjects = ['tape', 'adjoint', 'schedule', 'wgsl', 'memory'] as const;
 export type Subject = (typeof subjects)[number];

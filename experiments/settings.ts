@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { UnknownVersionError } from '../engine/index.ts';
 import { library } from '../kernels/index.ts';
-import { ADAM, UPDATE_EVERY, type Weighting } from '../optim/index.ts';
+import { UPDATE_EVERY, type Weighting } from '../optim/index.ts';
 import {
   type NetworkShape,
   type Optimizer,
@@ -14,12 +14,14 @@ import {
   systemNamed,
 } from '../systems/index.ts';
 
+import { momentsOf } from './trainer.ts';
+
 /** Something a user typed that cannot be right; the message says what would be. Ends the process with 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-export const optimizers: readonly Optimizer[] = ['adam'];
+export const optimizers: readonly Optimizer[] = ['adam', 'soap'];
 export const weightings: readonly Weighting[] = ['none', 'grad-norm', 'lra'];
 /** Epochs of a run unless stated: about half a minute without a GPU. The published runs take 30,000. */
 export const DEFAULT_EPOCHS = 3000;
@@ -68,8 +70,7 @@ export function resolveSettings(name: string, options: TrainOptions): TrainSetti
     parameters: resolveParameters(system, { ...shortcuts, ...set }),
     network: { hidden: options.depth ?? system.architecture.hidden, width: options.width ?? system.architecture.width },
     optimizer,
-    betas: ADAM.betas,
-    optimizerEpsilon: ADAM.epsilon,
+    ...moments(system, optimizer),
     weighting,
     updateEvery: UPDATE_EVERY[weighting],
     learningRate: options.lr ?? system.training.learningRate,
@@ -115,6 +116,11 @@ export function resumedSettings(folder: string, name: string, { epochs, ...rest 
 /** The runs that settings describe: one for each seed. */
 export function runsOf(system: System, { parameters, seeds }: TrainSettings): Run[] {
   return seeds.map((seed) => ({ parameters, seed, points: system.points(parameters, seed) }));
+}
+
+function moments(system: System, optimizer: Optimizer): Pick<TrainSettings, 'betas' | 'optimizerEpsilon'> {
+  const { betas, epsilon } = momentsOf(system, optimizer);
+  return { betas, optimizerEpsilon: epsilon };
 }
 
 export function integer(name: string, low: number): (text: string) => number {

@@ -69,10 +69,11 @@ export async function train(session: Session): Promise<TrainSummary> {
   const runs = runsOf(system, settings);
   const folder = openRunFolder(session.out, { resume: session.resume });
   const { network: shape, optimizer, weighting, learningRate, updateEvery } = settings;
+  const moments = { betas: settings.betas, epsilon: settings.optimizerEpsilon };
   let trainer: Trainer | undefined;
   try {
     trainer = await Trainer.create(
-      { system, shape, runs, optimizer, weighting, learningRate, updateEvery },
+      { system, shape, runs, optimizer, weighting, learningRate, updateEvery, moments },
       { device, library, ...(versions ? { versions } : {}) },
     );
     if (session.resume) await trainer.restore(readCheckpoint(session.out, settings, trainer.stateShapes()));

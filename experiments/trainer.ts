@@ -2,60 +2,28 @@
  * R runs of one system trained together: compiles the step, the error and the weighting into programs that share one
  * set of buffers, and moves numbers in and out. It knows nothing of files, progress or the command line.
  */
-import {
-  broadcast,
-  compile,
-  type Device,
-  grad,
-  input,
-  type Library,
-  newTape,
-  type Plan,
-  Program,
-  reshape,
-  type Source,
-  type Tape,
-  type Var,
-} from '../engine/index.ts';
-import {
-  ADAM,
-  type AdamSettings,
-  adam,
-  gradientNorms,
-  reweighted,
-  UPDATE_EVERY,
-  type Weighting,
-} from '../optim/index.ts';
+import { compile, type Device, type Library, type Plan, Program, type Source } from '../engine/index.ts';
+import { ADAM, type AdamSettings, eigenvectors, REFRESH_EVERY, SOAP_EPSILON, UPDATE_EVERY } from '../optim/index.ts';
 import {
   type Coordinates,
   countOf,
-  errorModel,
   initialTheta,
   inputValues,
   knownValues,
-  type LossModel,
-  lossModel,
-  type NetworkShape,
   type Optimizer,
-  type Run,
   type System,
   shareThetas,
   stacksOf,
 } from '../systems/index.ts';
-
-export interface TrainerOptions {
-  readonly system: System;
-  readonly shape: NetworkShape;
-  readonly runs: readonly Run[];
-  readonly optimizer: Optimizer;
-  readonly weighting: Weighting;
-  readonly learningRate: number;
-  /** Steps between updates of the weights; the weighting's own by default. */
-  readonly updateEvery?: number;
-  /** Share of the old weight in an update. */
-  readonly weightMemory?: number;
-  readonly adam?: AdamSettings;
-}
+import {
+  errorSource,
+  refreshSource,
+  soapPlans,
+  startSource,
+  stepSource,
+  type TrainerOptions,
+  weightingSource,
+} from './sources.ts';
 
 export interface Backend {
   readonly library: Library;
@@ -78,76 +46,17 @@ export interface Snapshot {
   readonly values: Readonly<Record<string, Float32Array>>;
 }
 
-/** Numbers of points by group. */
-function countsOf(run: Run): Record<string, number> {
-  return Object.fromEntries(Object.entries(run.points).map(([group, points]) => [group, countOf(points)]));
+interface Programs {
+  readonly step: Program;
+  readonly error: Program;
+  readonly weighting: Program | undefined;
+  readonly start: Program | undefined;
+  readonly refresh: Program | undefined;
 }
 
-/** The loss of the given runs on a tape of its own or on one that exists. */
-export function modelFor(
-  { system, shape, runs }: Pick<TrainerOptions, 'system' | 'shape' | 'runs'>,
-  tape: Tape = newTape(),
-): LossModel {
-  return lossModel(tape, system, runs.length, countsOf(runs[0]!), shape);
-}
-
-/** The training step: losses, gradient of the weighted sum, update of every theta. */
-export function stepSource(options: TrainerOptions): { model: LossModel; source: Source } {
-  const model = modelFor(options);
-  const { tape } = model.total;
-  const R = options.runs.length;
-  const gradients = grad(model.total, model.thetas);
-  const lr = input(tape, 'lr', [R, 1]);
-  const settings = input(tape, 'adam.settings', [3]);
-  const updates = stacksOf(options.system, options.shape).map(({ theta, networks }, k) => {
-    const rows = [R, networks.length, 1];
-    const rate = reshape(broadcast(reshape(lr, [R, 1, 1]), rows), [R * networks.length, 1]);
-    return adam(theta, model.thetas[k]!, gradients[k]!, rate, settings);
-  });
-  const merge = <T>(pick: (update: (typeof updates)[0]) => Readonly<Record<string, T>>): Record<string, T> =>
-    Object.assign({}, ...updates.map(pick));
-  return {
-    model,
-    source: {
-      inputs: { ...model.inputs, lr, 'adam.settings': settings, ...merge((u) => u.inputs) },
-      outputs: { losses: model.losses, ...merge((u) => u.outputs) },
-      state: merge((u) => u.state),
-    },
-  };
-}
-
-/** Loss terms, each term's gradient and its norms: what weighting and verification look at. */
-export function termsSource(
-  options: Pick<TrainerOptions, 'system' | 'shape' | 'runs' | 'weighting' | 'weightMemory'>,
-): { model: LossModel; source: Source } {
-  const model = modelFor(options);
-  const { l2, max, gradients } = gradientNorms(model.losses, model.thetas);
-  const weights = model.inputs['weights']!;
-  const byTerm: Record<string, Var> = {};
-  gradients.forEach((terms, k) => {
-    terms.forEach((g, s) => {
-      byTerm[`gradient.${model.terms[k]}.${s}`] = g;
-    });
-  });
-  const next = reweighted(weights, options.weighting === 'lra' ? max : l2, options.weightMemory);
-  return {
-    model,
-    source: { inputs: model.inputs, outputs: { losses: model.losses, l2, max, "weights'": next, ...byTerm } },
-  };
-}
-
-function weightingSource(options: TrainerOptions): Source {
-  const { model, source } = termsSource(options);
-  const next = source.outputs["weights'"]!;
-  return { inputs: model.inputs, outputs: { "weights'": next }, state: { weights: "weights'" } };
-}
-
-function errorSource(
-  { system, shape, runs }: TrainerOptions,
-  count: number,
-): { source: Source; fields: readonly string[] } {
-  const { inputs, relative, rmse, predictions, fields } = errorModel(newTape(), system, runs.length, count, shape);
-  return { source: { inputs, outputs: { relative, rmse, predictions } }, fields };
+/** Betas and epsilon that the paper gives an optimizer on a system. */
+export function momentsOf(system: System, optimizer: Optimizer): AdamSettings {
+  return optimizer === 'soap' ? { betas: system.training.soapBetas, epsilon: SOAP_EPSILON } : ADAM;
 }
 
 export class Trainer {
@@ -159,24 +68,20 @@ export class Trainer {
   epoch = 0;
   /** The program of a training step. */
   readonly step: Program;
-  readonly #error: Program;
-  readonly #weighting: Program | undefined;
+  readonly #programs: Programs;
 
   private constructor(
     options: TrainerOptions,
     terms: readonly string[],
     fields: readonly string[],
-    step: Program,
-    error: Program,
-    weighting?: Program,
+    programs: Programs,
   ) {
     this.options = options;
     this.terms = terms;
     this.fields = fields;
     this.evaluation = options.system.evaluation();
-    this.step = step;
-    this.#error = error;
-    this.#weighting = weighting;
+    this.step = programs.step;
+    this.#programs = programs;
   }
 
   /** Compiles and uploads; parameters start as PyTorch would start them. */
@@ -196,11 +101,25 @@ export class Trainer {
       const plan = compile(from, settings);
       return Program.create(device, plan, shareOf(plan));
     };
-    const [error, weighting] = await Promise.all([
+    const soap = options.optimizer === 'soap';
+    const [error, weighting, start, refresh] = await Promise.all([
       create(errors.source),
       weighted ? create(weightingSource(options)) : undefined,
+      soap ? create(startSource(options)) : undefined,
+      soap ? create(refreshSource(options)) : undefined,
     ]);
-    const trainer = new Trainer(options, model.terms, errors.fields, step, error, weighting);
+    const trainer = new Trainer(options, model.terms, errors.fields, { step, error, weighting, start, refresh });
+    for (const [
+      name,
+      {
+        shape: [size = 0],
+      },
+    ] of Object.entries(refresh?.plan.inputs ?? {}))
+      if (name.includes('.index.'))
+        refresh!.write(
+          name,
+          Array.from({ length: size }, (_, k) => k),
+        );
     const values = inputValues(system, Object.keys(model.inputs), runs);
     for (const [name, data] of Object.entries(values)) step.write(name, data);
     const onEvaluation = runs.map((run) => ({ ...run, points: { evaluation } }));
@@ -208,8 +127,8 @@ export class Trainer {
       error.write(name, data);
     step.write('weights', new Array(runs.length * model.terms.length).fill(1));
     step.write('lr', new Array(runs.length).fill(options.learningRate));
-    const { betas, epsilon } = options.adam ?? ADAM;
-    step.write('adam.settings', [...betas, epsilon]);
+    const { betas, epsilon } = options.moments ?? momentsOf(system, options.optimizer);
+    step.write('settings', [...betas, epsilon]);
     trainer.setTheta(
       shareThetas(
         system,
@@ -232,24 +151,48 @@ export class Trainer {
   async run(steps: number): Promise<Float32Array> {
     const { weighting, updateEvery = UPDATE_EVERY[weighting], runs } = this.options;
     const losses = new Float32Array(steps * runs.length * this.terms.length);
-    const before = updateEvery === 1 && this.#weighting ? [this.#weighting] : [];
+    const before = updateEvery === 1 && this.#programs.weighting ? [this.#programs.weighting] : [];
     for (let done = 0; done < steps; ) {
-      const due = updateEvery > 1 && this.epoch % updateEvery === 0;
-      if (due) await this.#weighting?.run();
-      const until = updateEvery > 1 ? updateEvery - (this.epoch % updateEvery) : steps;
+      if (updateEvery > 1 && this.epoch % updateEvery === 0) await this.#programs.weighting?.run();
+      const starting = this.epoch === 0 && this.#programs.start !== undefined;
+      const until = starting ? 1 : updateEvery > 1 ? updateEvery - (this.epoch % updateEvery) : steps;
       const count = Math.min(steps - done, until);
-      const recorded = await this.step.run(count, ['losses'], before);
-      losses.set(recorded['losses']!, done * runs.length * this.terms.length);
+      const recorded = starting ? await this.#start(before) : await this.#steps(count, before);
+      losses.set(recorded, done * runs.length * this.terms.length);
       done += count;
       this.epoch += count;
     }
     return losses;
   }
 
+  async #steps(count: number, before: readonly Program[]): Promise<Float32Array> {
+    const { refresh } = this.#programs;
+    const first = this.epoch;
+    // SOAP counts its steps from the second epoch on.
+    const due = (step: number) => refresh !== undefined && (first + step) % REFRESH_EVERY === 0;
+    const recorded = await this.step.run(count, ['losses'], (step) => ({ before, after: due(step) ? [refresh!] : [] }));
+    return recorded['losses']!;
+  }
+
+  /** SOAP's first epoch: factors from the first gradient, their eigenvectors by the CPU. */
+  async #start(before: readonly Program[]): Promise<Float32Array> {
+    const recorded = await this.#programs.start!.run(1, ['losses'], () => ({ before }));
+    for (const [theta, { factors }] of soapPlans(this.options)) {
+      for (const { size, count } of factors) {
+        const matrices = await this.step.read(`${theta}.L.${size}`);
+        this.step.write(`${theta}.Q.${size}`, eigenvectors(matrices, count, size));
+      }
+    }
+    return recorded['losses']!;
+  }
+
   /** Errors of each run at the evaluation points. */
   async errors(): Promise<Errors[]> {
-    await this.#error.run();
-    const [relative, rmse] = await Promise.all([this.#error.read('relative'), this.#error.read('rmse')]);
+    await this.#programs.error.run();
+    const [relative, rmse] = await Promise.all([
+      this.#programs.error.read('relative'),
+      this.#programs.error.read('rmse'),
+    ]);
     const F = this.fields.length;
     return this.options.runs.map((_, r) => {
       const row = (values: Float32Array) =>
@@ -261,7 +204,7 @@ export class Trainer {
 
   /** Predictions of each run at the evaluation points as of the last {@link errors}, by field. */
   async predictions(): Promise<Record<string, Float32Array>[]> {
-    const all = await this.#error.read('predictions');
+    const all = await this.#programs.error.read('predictions');
     const [F, N] = [this.fields.length, countOf(this.evaluation)];
     return this.options.runs.map((_, r) =>
       Object.fromEntries(this.fields.map((field, k) => [field, all.slice((r * F + k) * N, (r * F + k + 1) * N)])),
@@ -309,10 +252,16 @@ export class Trainer {
   }
 
   #stateNames(): string[] {
-    return [...Object.keys(this.plan.state), 'weights'];
+    return [
+      ...new Set([
+        ...Object.keys(this.plan.state),
+        ...Object.keys(this.#programs.refresh?.plan.state ?? {}),
+        'weights',
+      ]),
+    ];
   }
 
   destroy(): void {
-    for (const program of [this.step, this.#error, this.#weighting]) program?.destroy();
+    for (const program of Object.values(this.#programs)) program?.destroy();
   }
 }

@@ -3,6 +3,7 @@
  * GPU 1e-4 for losses and gradients, 1e-2 for trajectories; initial weights exact in float32.
  */
 import { compile, evaluate, graphOf, Program, simplify } from '../engine/index.ts';
+import { REFRESH_EVERY } from '../optim/index.ts';
 import {
   type Coordinates,
   initialTheta,
@@ -16,8 +17,18 @@ import {
   systemNamed,
 } from '../systems/index.ts';
 import { flatten } from '../systems/initialise.ts';
-import { type GoldenCase, readGolden, type SystemCase, type TorchInitCase, type Trajectory } from './golden.ts';
-import { type Backend, Trainer, termsSource } from './trainer.ts';
+import {
+  type GoldenCase,
+  GoldenError,
+  readGolden,
+  type SoapCase,
+  type SystemCase,
+  type TorchInitCase,
+  type Trajectory,
+} from './golden.ts';
+import { termsSource } from './sources.ts';
+import { type Backend, Trainer } from './trainer.ts';
+import { followSoap } from './verify-soap.ts';
 
 export interface Quantity {
   readonly name: string;
@@ -32,7 +43,7 @@ export interface CaseResult {
   readonly quantities: readonly Quantity[];
 }
 
-const EXACT = { interpreter: 1e-9, gpu: 1e-4, trajectory: 1e-2 };
+const EXACT = { interpreter: 1e-9, gpu: 1e-4, trajectory: 1e-2, soap: 1e-3 };
 
 /** Throws GoldenError on a file that is no golden case. */
 export async function verify(path: string, backend: Backend): Promise<CaseResult> {
@@ -48,8 +59,22 @@ async function quantitiesOf(golden: GoldenCase, backend: Backend): Promise<Quant
     case 'torch-init':
       return initQuantities(golden);
     case 'soap':
-      throw new Error('soap');
+      return soapQuantities(golden, backend);
   }
+}
+
+async function soapQuantities(golden: SoapCase, backend: Backend): Promise<Quantity[]> {
+  const { frequency, shampooBeta, betas, weightDecay, biasCorrection } = {
+    ...golden,
+    frequency: golden.preconditionFrequency,
+  };
+  if (frequency !== REFRESH_EVERY || shampooBeta !== betas[1] || weightDecay !== 0 || !biasCorrection)
+    throw new GoldenError(
+      `${golden.file}: only SOAP as published is built: preconditionFrequency ${REFRESH_EVERY}, shampooBeta = beta2, no weight decay, bias correction`,
+    );
+  const { gpu, interpreter } = await followSoap(golden, backend);
+  const name = `weights after each of ${golden.steps} steps`;
+  return [quantity(`interpreter: ${name}`, interpreter, EXACT.interpreter), quantity(`gpu: ${name}`, gpu, EXACT.soap)];
 }
 
 function quantity(name: string, relativeError: number, tolerance: number): Quantity {
@@ -165,7 +190,7 @@ async function followTrajectory(
 ): Promise<Quantity[]> {
   const { lr, betas, eps, steps, updateEvery, weightingEMA } = trajectory;
   const weighting = weightingOf[key as keyof typeof weightingOf];
-  const adam = { betas, epsilon: eps };
+  const moments = { betas, epsilon: eps };
   const options = {
     system,
     shape: golden.network,
@@ -175,7 +200,7 @@ async function followTrajectory(
     learningRate: lr,
     updateEvery,
     weightMemory: weightingEMA,
-    adam,
+    moments,
   };
   const trainer = await Trainer.create(options, backend);
   try {

@@ -1,7 +1,7 @@
 export { ExpressionError } from './expression.ts';
 export { type Layer, NetworkError, type NetworkWeights, unflatten } from './initialise.ts';
 export { type ErrorModel, errorModel, type LossModel, lossModel, type Stack, stacksOf } from './model.ts';
-export { type Architecture, layersOf, network, parameterCount, unpack } from './network.ts';
+export { type Architecture, layersOf, matrixBlocks, network, parameterCount, unpack } from './network.ts';
 export {
   initialTheta,
   inputValues,

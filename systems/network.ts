@@ -13,6 +13,7 @@ import {
   zeros,
 } from '../engine/index.ts';
 import { denseJet } from '../kernels/index.ts';
+import type { MatrixBlock } from '../optim/index.ts';
 
 /** Shape of one network. */
 export interface Architecture {
@@ -88,4 +89,14 @@ export function network(theta: Var, X: Var, architecture: Architecture, order: O
     signal = tape.scope(`layer ${k + 1}`, () => denseJet(signal, W, b, params));
   });
   return signal;
+}
+
+/** Where the weight matrices lie in a row of theta. */
+export function matrixBlocks(architecture: Architecture): MatrixBlock[] {
+  let at = 0;
+  return layersOf(architecture).map(([rows, columns]) => {
+    const block = { at, rows, columns };
+    at += rows * columns + rows;
+    return block;
+  });
 }

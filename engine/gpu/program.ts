@@ -29,6 +29,12 @@ export interface Timing {
   readonly bytes: number;
 }
 
+/** Programs that belong to a step of another. */
+export interface Around {
+  readonly before?: readonly Program[];
+  readonly after?: readonly Program[];
+}
+
 interface Ready {
   readonly pipeline: GPUComputePipeline;
   readonly group: GPUBindGroup;
@@ -126,16 +132,15 @@ export class Program {
   }
 
   /**
-   * Runs steps; `record` names outputs whose value after every step is returned, [steps, ...shape], row-major.
-   * `before` runs first in every step, on the buffers it shares with this program.
+   * Runs steps; `record` names outputs whose value after every step is returned, [steps, ...shape], row-major. `around`
+   * gives programs that run before and after this one in a step, counted from 0, on the buffers they share with it.
    */
   async run(
     steps = 1,
     record: readonly string[] = [],
-    before: readonly Program[] = [],
+    around: (step: number) => Around = () => ({}),
   ): Promise<Record<string, Float32Array>> {
     const { gpu } = this.#device;
-    const ready = [...before, this].flatMap((program) => program.#ready);
     const values = record.map((name) => this.#valueOf(name));
     const bytes = values.map(({ shape }) => 4 * sizeOf(shape));
     const histories = bytes.map((size) =>
@@ -152,6 +157,8 @@ export class Program {
         for (let step = done; step < Math.min(done + STEPS_PER_SUBMIT, steps); step++) {
           const current: GPUComputePassEncoder = pass ?? encoder.beginComputePass();
           pass = current;
+          const { before = [], after = [] } = around(step);
+          const ready = [...before, this, ...after].flatMap((program) => program.#ready);
           for (const { pipeline, group, workgroups } of ready) {
             pass.setPipeline(pipeline);
             pass.setBindGroup(0, group);

@@ -1,0 +1,322 @@
+/**
+ * SOAP (Vyas et al. 2024): Adam in the slowly turning eigenbasis of Shampoo's preconditioner, as tape operations.
+ *
+ * For a weight matrix W [O,K] with gradient G: factors L and R are moving averages of G G^T and G^T G, Q_L and Q_R their
+ * eigenvectors, and Adam runs on Q_L^T G Q_R. Everything else (biases) gets Adam. The first moment m is kept in the
+ * original basis, where it needs no turning when a basis is refreshed: Q_L^T (b1 m + (1-b1) G) Q_R is the moving average
+ * of the projected gradients. The second moment v lives in the eigenbasis.
+ *
+ * Matrices of one shape are stacked, and so are all factors of one size, whichever layer, network, run and side they
+ * come from: a handful of dispatches serves them all. A side of extent 1 keeps Q = 1 and needs no factor.
+ */
+import {
+  add,
+  broadcast,
+  concat,
+  div,
+  index,
+  input,
+  less,
+  matmul,
+  mul,
+  reshape,
+  slice,
+  sqrt,
+  square,
+  stack,
+  sub,
+  sum,
+  type Var,
+  where,
+} from '../engine/index.ts';
+import { qr } from '../kernels/index.ts';
+import { movingAverage, type Update } from './adam.ts';
+
+/** Steps between refreshes of the eigenbases. */
+export const REFRESH_EVERY = 2;
+export const SOAP_EPSILON = 1e-8;
+
+/** A weight matrix within a row of theta: row-major from element `at`. */
+export interface MatrixBlock {
+  readonly at: number;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** All matrices of one shape, of every row of theta: G = B * blocks.length of them, block by block within a row. */
+interface Group {
+  readonly rows: number;
+  readonly columns: number;
+  readonly blocks: readonly MatrixBlock[];
+}
+
+/** Which matrices of a stack of factors are the left or right factors of a group. */
+interface Side {
+  readonly group: number;
+  readonly side: 'left' | 'right';
+  readonly from: number;
+  readonly count: number;
+}
+
+/** Factors of one size, stacked: `name.L.SIZE` [count,size,size] with bases `name.Q.SIZE`. */
+export interface FactorStack {
+  readonly size: number;
+  readonly count: number;
+  readonly sides: readonly Side[];
+}
+
+export interface SoapPlan {
+  readonly groups: readonly Group[];
+  readonly factors: readonly FactorStack[];
+}
+
+/** Groups the matrices of theta [B,P] by shape and their factors by size. */
+export function planSoap(B: number, blocks: readonly MatrixBlock[]): SoapPlan {
+  const shapes = [...new Set(blocks.map(({ rows, columns }) => `${rows} ${columns}`))];
+  const groups = shapes.map((shape): Group => {
+    const own = blocks.filter(({ rows, columns }) => `${rows} ${columns}` === shape);
+    return { rows: own[0]!.rows, columns: own[0]!.columns, blocks: own };
+  });
+  const sizes = [...new Set(groups.flatMap(({ rows, columns }) => [rows, columns]))].filter((size) => size > 1);
+  const factors = sizes.map((size): FactorStack => {
+    const sides: Side[] = [];
+    let from = 0;
+    groups.forEach(({ rows, columns, blocks: own }, group) => {
+      for (const side of ['left', 'right'] as const) {
+        if ((side === 'left' ? rows : columns) !== size) continue;
+        sides.push({ group, side, from, count: B * own.length });
+        from += B * own.length;
+      }
+    });
+    return { size, count: from, sides };
+  });
+  return { groups, factors };
+}
+
+/** What the optimizer's pieces share: theta's name and shape, the plan, the settings. */
+interface Context {
+  readonly name: string;
+  readonly theta: Var;
+  readonly plan: SoapPlan;
+  /** [3]: beta1, beta2, epsilon. */
+  readonly settings: Var;
+}
+
+const setting = ({ settings }: Context, k: number) => index(settings, 0, k);
+const factorInput = ({ name, theta }: Context, kind: 'L' | 'Q', { size, count }: FactorStack) =>
+  input(theta.tape, `${name}.${kind}.${size}`, [count, size, size]);
+
+/** Matrices of a group out of rows x [B,P], stacked [B * blocks, rows, columns]. */
+function gather(x: Var, { blocks, rows, columns }: Group): Var {
+  const B = x.shape[0]!;
+  const parts = blocks.map(({ at }) => reshape(slice(x, 1, at, at + rows * columns), [B, 1, rows, columns]));
+  return reshape(concat(parts, 1), [B * blocks.length, rows, columns]);
+}
+
+/** The inverse of {@link gather} for all groups; what lies between the matrices comes from `rest` [B,P]. */
+function scatter(matrices: readonly Var[], groups: readonly Group[], rest: Var): Var {
+  const [B, P] = rest.shape as [number, number];
+  const pieces = groups.flatMap(({ blocks, rows, columns }, g) =>
+    blocks.map(({ at }, k) => {
+      const own = slice(reshape(matrices[g]!, [B, blocks.length, rows, columns]), 1, k, k + 1);
+      return { at, size: rows * columns, value: () => reshape(own, [B, rows * columns]) };
+    }),
+  );
+  const parts: Var[] = [];
+  let done = 0;
+  for (const { at, size, value } of pieces.sort((p, q) => p.at - q.at)) {
+    if (at > done) parts.push(slice(rest, 1, done, at));
+    parts.push(value());
+    done = at + size;
+  }
+  if (done < P) parts.push(slice(rest, 1, done, P));
+  return concat(parts, 1);
+}
+
+/** The bases of a group's sides, [G,n,n], or undefined for a side of extent 1. */
+function basesOf({ plan }: Context, group: number, bases: readonly Var[]): { left?: Var; right?: Var } {
+  const found = (which: 'left' | 'right') => {
+    for (const [k, { sides }] of plan.factors.entries()) {
+      const side = sides.find((each) => each.group === group && each.side === which);
+      if (side) return slice(bases[k]!, 0, side.from, side.from + side.count);
+    }
+    return undefined;
+  };
+  const [left, right] = [found('left'), found('right')];
+  return { ...(left ? { left } : {}), ...(right ? { right } : {}) };
+}
+
+/** Q_L^T X Q_R for X [.., rows, columns]. */
+function project(X: Var, { left, right }: { left?: Var; right?: Var }): Var {
+  const half = left ? matmul(left, X, { ta: true }) : X;
+  return right ? matmul(half, right) : half;
+}
+
+/** Q_L X Q_R^T. */
+function unproject(X: Var, { left, right }: { left?: Var; right?: Var }): Var {
+  const half = left ? matmul(left, X) : X;
+  return right ? matmul(half, right, { tb: true }) : half;
+}
+
+/** L <- b2 L + (1-b2) G G^T, R <- b2 R + (1-b2) G^T G for every factor stack; `gradients` by group. */
+function averagedFactors(context: Context, factors: readonly Var[], gradients: readonly Var[]): Var[] {
+  const beta2 = setting(context, 1);
+  return context.plan.factors.map(({ sides }, k) => {
+    const products = sides.map(({ group, side }) => {
+      const G = gradients[group]!;
+      return side === 'left' ? matmul(G, G, { tb: true }) : matmul(G, G, { ta: true });
+    });
+    return movingAverage(beta2, factors[k]!, concat(products, 0));
+  });
+}
+
+function namedUpdate(context: Context, kind: 'L' | 'Q', inputs: readonly Var[], values: readonly Var[]): Update {
+  const { name, plan } = context;
+  const names = plan.factors.map(({ size }) => `${name}.${kind}.${size}`);
+  return {
+    inputs: Object.fromEntries(names.map((own, k) => [own, inputs[k]!])),
+    outputs: Object.fromEntries(names.map((own, k) => [`${own}'`, values[k]!])),
+    state: Object.fromEntries(names.map((own) => [own, `${own}'`])),
+  };
+}
+
+export function mergeUpdates(...updates: readonly Update[]): Update {
+  const all = <T>(pick: (update: Update) => Readonly<Record<string, T>>): Record<string, T> =>
+    Object.assign({}, ...updates.map(pick));
+  return { inputs: all((u) => u.inputs), outputs: all((u) => u.outputs), state: all((u) => u.state) };
+}
+
+/**
+ * The first call for theta [B,P] with gradient g: averages start, nothing moves. The eigenvectors of the factors are to
+ * be written to `name.Q.SIZE` afterwards, in order of falling eigenvalues.
+ */
+export function soapStart(name: string, theta: Var, g: Var, settings: Var, plan: SoapPlan): Update {
+  const context: Context = { name, theta, plan, settings };
+  return theta.tape.scope('soap start', () => {
+    const factors = plan.factors.map((each) => factorInput(context, 'L', each));
+    const gradients = plan.groups.map((group) => gather(g, group));
+    return namedUpdate(context, 'L', factors, averagedFactors(context, factors, gradients));
+  });
+}
+
+/**
+ * A later call: theta <- theta - lr sqrt(1-b2^t)/(1-b1^t) Q_L [m / (sqrt(v) + eps)] Q_R^T, then the factors' averages.
+ * `lr` broadcasts to [B,P]. State, zero at first: m, v [B,P], c [2] (1-b1^t, 1-b2^t) and the factors `name.L.SIZE`; the
+ * bases `name.Q.SIZE` are inputs, turned by {@link soapRefresh}.
+ */
+export function soap(name: string, theta: Var, g: Var, lr: Var, settings: Var, plan: SoapPlan): Update {
+  const context: Context = { name, theta, plan, settings };
+  const { tape, shape } = theta;
+  return tape.scope('soap', () => {
+    const [m, v] = [input(tape, `${name}.m`, shape), input(tape, `${name}.v`, shape)];
+    const c = input(tape, `${name}.c`, [2]);
+    const factors = plan.factors.map((each) => factorInput(context, 'L', each));
+    const bases = plan.factors.map((each) => factorInput(context, 'Q', each));
+    const [beta1, beta2, epsilon] = [0, 1, 2].map((k) => setting(context, k)) as [Var, Var, Var];
+    const nextM = movingAverage(beta1, m, g);
+    const nextC = movingAverage(slice(settings, 0, 0, 2), c, 1);
+    const gradients = plan.groups.map((group) => gather(g, group));
+    const turned = tape.scope('project', () =>
+      plan.groups.map((group, k) => {
+        const both = stack([gradients[k]!, gather(nextM, group)], 0);
+        return split(project(both, twice(basesOf(context, k, bases))));
+      }),
+    );
+    const nextV = movingAverage(
+      beta2,
+      v,
+      square(
+        scatter(
+          turned.map(([G]) => G),
+          plan.groups,
+          g,
+        ),
+      ),
+    );
+    const moment = scatter(
+      turned.map(([, M]) => M),
+      plan.groups,
+      nextM,
+    );
+    const direction = div(moment, add(sqrt(nextV), epsilon));
+    const back = tape.scope('unproject', () =>
+      plan.groups.map((group, k) => unproject(gather(direction, group), basesOf(context, k, bases))),
+    );
+    const rate = mul(lr, div(sqrt(index(nextC, 0, 1)), index(nextC, 0, 0)));
+    const moved = sub(theta, mul(rate, scatter(back, plan.groups, direction)));
+    const averages = tape.scope('factors', () => averagedFactors(context, factors, gradients));
+    const own: Update = {
+      inputs: {
+        [`${name}.m`]: m,
+        [`${name}.v`]: v,
+        [`${name}.c`]: c,
+        ...Object.fromEntries(plan.factors.map(({ size }, k) => [`${name}.Q.${size}`, bases[k]!])),
+      },
+      outputs: { [`${name}'`]: moved, [`${name}.m'`]: nextM, [`${name}.v'`]: nextV, [`${name}.c'`]: nextC },
+      state: {
+        [name]: `${name}'`,
+        ...Object.fromEntries(['m', 'v', 'c'].map((s) => [`${name}.${s}`, `${name}.${s}'`])),
+      },
+    };
+    return mergeUpdates(own, namedUpdate(context, 'L', factors, averages));
+  });
+}
+
+const twice = ({ left, right }: { left?: Var; right?: Var }) => {
+  const both = (Q: Var) => {
+    const [G, n] = Q.shape as [number, number, number];
+    return broadcast(reshape(Q, [1, G, n, n]), [2, G, n, n]);
+  };
+  return { ...(left ? { left: both(left) } : {}), ...(right ? { right: both(right) } : {}) };
+};
+
+/** [2,G,..] as its two halves. */
+const split = (x: Var): [Var, Var] => [index(x, 0, 0), index(x, 0, 1)];
+
+/**
+ * Refresh of the bases after a step: columns of each Q in order of falling diag(Q^T M Q), v in the same order along that
+ * side, then Q <- qr(M Q). Inputs `name.index.SIZE` [SIZE] hold 0, 1, ..; they break ties.
+ */
+export function soapRefresh(name: string, theta: Var, settings: Var, plan: SoapPlan): Update {
+  const context: Context = { name, theta, plan, settings };
+  const { tape, shape } = theta;
+  return tape.scope('refresh', () => {
+    const v = input(tape, `${name}.v`, shape);
+    const indices = Object.fromEntries(
+      plan.factors.map(({ size }) => [`${name}.index.${size}`, input(tape, `${name}.index.${size}`, [size])]),
+    );
+    const factors = plan.factors.map((each) => factorInput(context, 'L', each));
+    const bases = plan.factors.map((each) => factorInput(context, 'Q', each));
+    const orders: Var[] = [];
+    const turned = plan.factors.map(({ size }, k) => {
+      const product = matmul(factors[k]!, bases[k]!);
+      const estimate = sum(mul(bases[k]!, product), [1]);
+      const order = permutation(estimate, indices[`${name}.index.${size}`]!);
+      orders.push(order);
+      return qr(matmul(product, order));
+    });
+    const ordered = plan.groups.map((group, k) => project(gather(v, group), basesOf(context, k, orders)));
+    const update = namedUpdate(context, 'Q', bases, turned);
+    return mergeUpdates(update, {
+      inputs: {
+        [`${name}.v`]: v,
+        ...indices,
+        ...Object.fromEntries(plan.factors.map(({ size }, k) => [`${name}.L.${size}`, factors[k]!])),
+      },
+      outputs: { [`${name}.v'`]: scatter(ordered, plan.groups, v) },
+      state: { [`${name}.v`]: `${name}.v'` },
+    });
+  });
+}
+
+/** Permutation matrices S [G,n,n] for values [G,1,n]: column r of X S is the column of X with the r-th largest value. */
+function permutation(values: Var, indices: Var): Var {
+  const [G, , n] = values.shape as [number, number, number];
+  const grid = [G, n, n];
+  const own = broadcast(reshape(values, [G, n, 1]), grid);
+  const other = broadcast(values, grid);
+  const [row, column] = [broadcast(reshape(indices, [1, n, 1]), grid), broadcast(reshape(indices, [1, 1, n]), grid)];
+  const before = where(less(own, other), 1, where(less(other, own), 0, less(column, row)));
+  const rank = broadcast(sum(before, [2]), grid);
+  return where(less(rank, column), 0, where(less(column, rank), 0, 1));
+}
