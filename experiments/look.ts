@@ -34,13 +34,14 @@ export function verifyCommand(): Command {
 }
 
 function caseText({ file, ok, quantities }: CaseResult): string {
-  const rows = quantities.map(({ name, relativeError, tolerance, ok: good }) => [
+  const rows = quantities.map(({ name, relativeError, tolerance, ok: good, note }) => [
     good ? 'ok' : 'FAILED',
     name,
     relativeError.toExponential(1),
     tolerance.toExponential(0),
+    note ?? '',
   ]);
-  return `${file}: ${ok ? 'ok' : 'FAILED'}\n${table(['', 'quantity', 'error', 'tolerance'], rows, [2, 3])}\n`;
+  return `${file}: ${ok ? 'ok' : 'FAILED'}\n${table(['', 'quantity', 'error', 'tolerance', ''], rows, [2, 3])}\n`;
 }
 
 export function checkCommand(): Command {
