@@ -1,3 +1,4 @@
+import { benchCommand } from './bench/index.ts';
 import { main, tapir } from './experiments/main.ts';
 
-await main(tapir(), process.argv.slice(2));
+await main(tapir(benchCommand()), process.argv.slice(2));

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const main = join(root, 'dist', 'main.js');
 const builder = join(root, 'scripts', 'build.mjs');
-const folders = ['engine', 'kernels', 'optim', 'systems', 'experiments'].map((name) => join(root, name));
+const folders = ['engine', 'kernels', 'optim', 'systems', 'experiments', 'bench'].map((name) => join(root, name));
 
 function newest(folder) {
   const times = readdirSync(folder, { withFileTypes: true }).map((entry) => {

@@ -109,8 +109,7 @@ async function loop(
   const K = terms.length;
   const { history, best } = recall(folder, terms, runs);
   const progress = startProgress({ total: settings.epochs, label: settings.system });
-  const first = trainer.epoch;
-  const started = performance.now();
+  let [warm, first, started] = [false, trainer.epoch, performance.now()];
   const pace = () => (trainer.epoch > first ? (performance.now() - started) / (trainer.epoch - first) : 0);
   let last: Float32Array = new Float32Array(runs.length * K).fill(Number.NaN);
   let good = await trainer.snapshot();
@@ -135,6 +134,8 @@ async function loop(
         };
       }
       last = losses.slice(-runs.length * K);
+      // Shaders are built at their first use: the pace is that of the steps after.
+      if (!warm && trainer.epoch < settings.epochs) [warm, first, started] = [true, trainer.epoch, performance.now()];
       const errors = await trainer.errors();
       const snapshot = await trainer.snapshot();
       if (Object.values(snapshot.values).every((values) => values.every(Number.isFinite))) good = snapshot;

@@ -68,7 +68,7 @@ export class Trainer {
   epoch = 0;
   /** The program of a training step. */
   readonly step: Program;
-  readonly #programs: Programs;
+  readonly programs: Programs;
 
   private constructor(
     options: TrainerOptions,
@@ -81,7 +81,7 @@ export class Trainer {
     this.fields = fields;
     this.evaluation = options.system.evaluation();
     this.step = programs.step;
-    this.#programs = programs;
+    this.programs = programs;
   }
 
   /** Compiles and uploads; parameters start as PyTorch would start them. */
@@ -151,10 +151,10 @@ export class Trainer {
   async run(steps: number): Promise<Float32Array> {
     const { weighting, updateEvery = UPDATE_EVERY[weighting], runs } = this.options;
     const losses = new Float32Array(steps * runs.length * this.terms.length);
-    const before = updateEvery === 1 && this.#programs.weighting ? [this.#programs.weighting] : [];
+    const before = updateEvery === 1 && this.programs.weighting ? [this.programs.weighting] : [];
     for (let done = 0; done < steps; ) {
-      if (updateEvery > 1 && this.epoch % updateEvery === 0) await this.#programs.weighting?.run();
-      const starting = this.epoch === 0 && this.#programs.start !== undefined;
+      if (updateEvery > 1 && this.epoch % updateEvery === 0) await this.programs.weighting?.run();
+      const starting = this.epoch === 0 && this.programs.start !== undefined;
       const until = starting ? 1 : updateEvery > 1 ? updateEvery - (this.epoch % updateEvery) : steps;
       const count = Math.min(steps - done, until);
       const recorded = starting ? await this.#start(before) : await this.#steps(count, before);
@@ -166,7 +166,7 @@ export class Trainer {
   }
 
   async #steps(count: number, before: readonly Program[]): Promise<Float32Array> {
-    const { refresh } = this.#programs;
+    const { refresh } = this.programs;
     const first = this.epoch;
     // SOAP counts its steps from the second epoch on.
     const due = (step: number) => refresh !== undefined && (first + step) % REFRESH_EVERY === 0;
@@ -176,7 +176,7 @@ export class Trainer {
 
   /** SOAP's first epoch: factors from the first gradient, their eigenvectors by the CPU. */
   async #start(before: readonly Program[]): Promise<Float32Array> {
-    const recorded = await this.#programs.start!.run(1, ['losses'], () => ({ before }));
+    const recorded = await this.programs.start!.run(1, ['losses'], () => ({ before }));
     for (const [theta, { factors }] of soapPlans(this.options)) {
       for (const { size, count } of factors) {
         const matrices = await this.step.read(`${theta}.L.${size}`);
@@ -188,10 +188,10 @@ export class Trainer {
 
   /** Errors of each run at the evaluation points. */
   async errors(): Promise<Errors[]> {
-    await this.#programs.error.run();
+    await this.programs.error.run();
     const [relative, rmse] = await Promise.all([
-      this.#programs.error.read('relative'),
-      this.#programs.error.read('rmse'),
+      this.programs.error.read('relative'),
+      this.programs.error.read('rmse'),
     ]);
     const F = this.fields.length;
     return this.options.runs.map((_, r) => {
@@ -204,7 +204,7 @@ export class Trainer {
 
   /** Predictions of each run at the evaluation points as of the last {@link errors}, by field. */
   async predictions(): Promise<Record<string, Float32Array>[]> {
-    const all = await this.#programs.error.read('predictions');
+    const all = await this.programs.error.read('predictions');
     const [F, N] = [this.fields.length, countOf(this.evaluation)];
     return this.options.runs.map((_, r) =>
       Object.fromEntries(this.fields.map((field, k) => [field, all.slice((r * F + k) * N, (r * F + k + 1) * N)])),
@@ -253,15 +253,11 @@ export class Trainer {
 
   #stateNames(): string[] {
     return [
-      ...new Set([
-        ...Object.keys(this.plan.state),
-        ...Object.keys(this.#programs.refresh?.plan.state ?? {}),
-        'weights',
-      ]),
+      ...new Set([...Object.keys(this.plan.state), ...Object.keys(this.programs.refresh?.plan.state ?? {}), 'weights']),
     ];
   }
 
   destroy(): void {
-    for (const program of Object.values(this.#programs)) program?.destroy();
+    for (const program of Object.values(this.programs)) program?.destroy();
   }
 }

@@ -106,11 +106,19 @@ const setting = ({ settings }: Context, k: number) => index(settings, 0, k);
 const factorInput = ({ name, theta }: Context, kind: 'L' | 'Q', { size, count }: FactorStack) =>
   input(theta.tape, `${name}.${kind}.${size}`, [count, size, size]);
 
-/** Matrices of a group out of rows x [B,P], stacked [B * blocks, rows, columns]. */
+/** Matrices of a group out of rows x [B,P], [B,blocks,rows,columns]: a window of x where they lie at equal distances. */
 function gather(x: Var, { blocks, rows, columns }: Group): Var {
-  const B = x.shape[0]!;
-  const parts = blocks.map(({ at }) => reshape(slice(x, 1, at, at + rows * columns), [B, 1, rows, columns]));
-  return reshape(concat(parts, 1), [B * blocks.length, rows, columns]);
+  const [B, P] = x.shape as [number, number];
+  const [count, size, first] = [blocks.length, rows * columns, blocks[0]!.at];
+  const distance = count > 1 ? blocks[1]!.at - first : size;
+  const regular = blocks.every(({ at }, k) => at === first + k * distance) && first + count * distance <= P;
+  if (!regular)
+    return concat(
+      blocks.map(({ at }) => reshape(slice(x, 1, at, at + size), [B, 1, rows, columns])),
+      1,
+    );
+  const spaced = reshape(slice(x, 1, first, first + count * distance), [B, count, distance]);
+  return reshape(slice(spaced, 2, 0, size), [B, count, rows, columns]);
 }
 
 /** The inverse of {@link gather} for all groups; what lies between the matrices comes from `rest` [B,P]. */
@@ -118,7 +126,7 @@ function scatter(matrices: readonly Var[], groups: readonly Group[], rest: Var):
   const [B, P] = rest.shape as [number, number];
   const pieces = groups.flatMap(({ blocks, rows, columns }, g) =>
     blocks.map(({ at }, k) => {
-      const own = slice(reshape(matrices[g]!, [B, blocks.length, rows, columns]), 1, k, k + 1);
+      const own = slice(matrices[g]!, 1, k, k + 1);
       return { at, size: rows * columns, value: () => reshape(own, [B, rows * columns]) };
     }),
   );
@@ -133,12 +141,20 @@ function scatter(matrices: readonly Var[], groups: readonly Group[], rest: Var):
   return concat(parts, 1);
 }
 
-/** The bases of a group's sides, [G,n,n], or undefined for a side of extent 1. */
+/** The bases of a group's sides, [B,blocks,n,n], or undefined for a side of extent 1. */
 function basesOf({ plan }: Context, group: number, bases: readonly Var[]): { left?: Var; right?: Var } {
   const found = (which: 'left' | 'right') => {
     for (const [k, { sides }] of plan.factors.entries()) {
       const side = sides.find((each) => each.group === group && each.side === which);
-      if (side) return slice(bases[k]!, 0, side.from, side.from + side.count);
+      const { length } = plan.groups[group]!.blocks;
+      const size = plan.factors[k]!.size;
+      if (side)
+        return reshape(slice(bases[k]!, 0, side.from, side.from + side.count), [
+          side.count / length,
+          length,
+          size,
+          size,
+        ]);
     }
     return undefined;
   };
@@ -161,10 +177,11 @@ function unproject(X: Var, { left, right }: { left?: Var; right?: Var }): Var {
 /** L <- b2 L + (1-b2) G G^T, R <- b2 R + (1-b2) G^T G for every factor stack; `gradients` by group. */
 function averagedFactors(context: Context, factors: readonly Var[], gradients: readonly Var[]): Var[] {
   const beta2 = setting(context, 1);
-  return context.plan.factors.map(({ sides }, k) => {
-    const products = sides.map(({ group, side }) => {
+  return context.plan.factors.map(({ sides, size }, k) => {
+    const products = sides.map(({ group, side, count }) => {
       const G = gradients[group]!;
-      return side === 'left' ? matmul(G, G, { tb: true }) : matmul(G, G, { ta: true });
+      const product = side === 'left' ? matmul(G, G, { tb: true }) : matmul(G, G, { ta: true });
+      return reshape(product, [count, size, size]);
     });
     return movingAverage(beta2, factors[k]!, concat(products, 0));
   });
@@ -264,8 +281,7 @@ export function soap(name: string, theta: Var, g: Var, lr: Var, settings: Var, p
 
 const twice = ({ left, right }: { left?: Var; right?: Var }) => {
   const both = (Q: Var) => {
-    const [G, n] = Q.shape as [number, number, number];
-    return broadcast(reshape(Q, [1, G, n, n]), [2, G, n, n]);
+    return broadcast(reshape(Q, [1, ...Q.shape]), [2, ...Q.shape]);
   };
   return { ...(left ? { left: both(left) } : {}), ...(right ? { right: both(right) } : {}) };
 };

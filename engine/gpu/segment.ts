@@ -22,6 +22,9 @@ type Position = { readonly flat: string } | { readonly at: readonly string[] };
 export const THREADS = 64;
 /** Reductions of at most this many elements are done by one thread each. */
 const SERIAL = 32;
+/** With at least so many of them there is work for every thread; longer ones are still shared. */
+const MANY = 256;
+const LONG = 1024;
 
 export function reduceAxes(node: Node): readonly number[] {
   return node.params['axes'] as readonly number[];
@@ -35,7 +38,9 @@ export function workgroupsOf(graph: Graph, segment: Segment): number {
 
 function isSerial(graph: Graph, segment: Segment): boolean {
   const node = graph.nodes[segment.targets[0]!.node]!;
-  return sizeOf(graph.nodes[node.inputs[0]!]!.shape) / sizeOf(node.shape) <= SERIAL;
+  const outer = sizeOf(node.shape);
+  const inner = sizeOf(graph.nodes[node.inputs[0]!]!.shape) / outer;
+  return inner <= SERIAL || (outer >= MANY && inner <= LONG);
 }
 
 /** Writes WGSL statements for expressions of a graph. */

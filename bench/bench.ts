@@ -1,0 +1,126 @@
+/** One run of the benchmark: which parts, on which kernels and systems, and everything that came out. */
+import { loadavg } from 'node:os';
+import type { Device, Library } from '../engine/index.ts';
+import { type Fingerprint, fingerprint } from '../experiments/doctor.ts';
+import { optimizers, UsageError } from '../experiments/settings.ts';
+import { systems } from '../systems/index.ts';
+import { type DispatchCost, measureDispatch } from './dispatch.ts';
+import { benchKernels, type KernelRow } from './kernels.ts';
+import { measureRoofline, peakAgain, type Roofline, timestampsTell } from './roofline.ts';
+import { benchStep, type StepRow } from './steps.ts';
+import { type Clock, type Effort, QUICK, THOROUGH } from './timing.ts';
+import { ORIGINS, originName, workloads } from './workloads.ts';
+
+export const parts = ['roofline', 'kernels', 'steps'] as const;
+export type Part = (typeof parts)[number];
+
+type Origin = (typeof ORIGINS)[number];
+
+/** What to measure. */
+export interface Selection {
+  readonly parts: readonly Part[];
+  readonly library: Library;
+  /** Whose calls the kernels are timed at. */
+  readonly origins: readonly Origin[];
+  /** Whose training steps are timed. */
+  readonly steps: readonly Origin[];
+}
+
+export interface BenchResult {
+  /** When it began, ISO 8601. */
+  readonly date: string;
+  readonly machine: Fingerprint;
+  /** Load average of the last minute before the run; near 0 on a machine with nothing else to do. */
+  readonly load: number;
+  readonly clock: Clock['method'];
+  readonly quick: boolean;
+  readonly dispatch: DispatchCost;
+  readonly roofline?: Roofline;
+  /** FLOP/s of the roofline's best register kernel once more, after everything else. */
+  readonly peakAtEnd?: number;
+  readonly kernels?: readonly KernelRow[];
+  readonly steps?: readonly StepRow[];
+}
+
+/** Every system once, then many runs of one system together. */
+const STEPS: readonly Origin[] = [
+  ...systems.map(({ name }) => ({ system: name, runs: 1 })),
+  ...ORIGINS.filter(({ runs }) => runs > 1),
+];
+
+/**
+ * Kernels and systems whose name contains `only`; `quick` leaves out all systems but the first unless `only` names
+ * them. Throws {@link UsageError} where nothing is left.
+ */
+export function select(
+  library: Library,
+  { names, only, quick }: { names: readonly string[]; only?: string; quick: boolean },
+): Selection {
+  const unknown = names.find((name) => !parts.some((part) => part === name));
+  if (unknown !== undefined)
+    throw new UsageError(`there is nothing called ${unknown} to measure; there are ${parts.join(', ')}`);
+  const chosen = parts.filter((part) => names.length === 0 || names.includes(part));
+  const usual = (all: readonly Origin[]) => (quick ? all.slice(0, 1) : all);
+  if (only === undefined) return { parts: chosen, library, origins: usual(ORIGINS), steps: usual(STEPS) };
+  const kernels = library.filter(({ name }) => name.includes(only));
+  const named = (all: readonly Origin[]) => all.filter((origin) => originName(origin).includes(only));
+  const selection: Selection =
+    kernels.length > 0
+      ? { parts: chosen, library: kernels, origins: usual(ORIGINS), steps: [] }
+      : { parts: chosen, library, origins: named(ORIGINS), steps: named(STEPS) };
+  const measured = { roofline: true, kernels: selection.origins.length > 0, steps: selection.steps.length > 0 };
+  if ((kernels.length > 0 || named(STEPS).length > 0) && chosen.some((part) => measured[part])) return selection;
+  const known = [...(chosen.includes('kernels') ? library.map(({ name }) => name) : []), ...STEPS.map(originName)];
+  throw new UsageError(`--only ${only} leaves no ${chosen.join(', ')} to measure; there are ${known.join(', ')}`);
+}
+
+export interface BenchOptions {
+  readonly library: Library;
+  readonly selection: Selection;
+  readonly quick: boolean;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly onStart?: (text: string) => void;
+}
+
+export async function bench(device: Device, options: BenchOptions): Promise<BenchResult> {
+  const { selection, quick, onStart = () => {} } = options;
+  const effort = quick ? QUICK : THOROUGH;
+  const [date, load] = [new Date().toISOString(), loadavg()[0]!];
+  onStart('dispatches');
+  const dispatch = await measureDispatch(device, quick ? 5 : 20);
+  const method = (await timestampsTell(device)) ? 'timestamp queries' : 'wall clock';
+  const clock: Clock = { method, emptyNs: dispatch.empty.medianNs };
+  let result: BenchResult = { date, machine: fingerprint(device), load, clock: method, quick, dispatch };
+  if (selection.parts.some((part) => part !== 'steps')) {
+    onStart('roofline');
+    result = { ...result, roofline: await measureRoofline(device, clock, effort, quick) };
+  }
+  if (selection.parts.includes('kernels') && selection.origins.length > 0) {
+    const kernels = await benchKernels({
+      device,
+      roofline: result.roofline!,
+      clock,
+      effort,
+      onStart,
+      workloads: workloads(options.library, device, selection.origins).filter(({ kernel }) =>
+        selection.library.includes(kernel),
+      ),
+      versions: options.versions,
+    });
+    result = { ...result, kernels };
+  }
+  if (selection.parts.includes('steps') && selection.steps.length > 0)
+    result = { ...result, steps: await benchSteps(device, options, effort) };
+  const { roofline } = result;
+  return roofline ? { ...result, peakAtEnd: await peakAgain(device, roofline, clock, effort) } : result;
+}
+
+async function benchSteps(device: Device, options: BenchOptions, effort: Effort): Promise<StepRow[]> {
+  const rows: StepRow[] = [];
+  for (const origin of options.selection.steps)
+    for (const optimizer of optimizers) {
+      options.onStart?.(`training steps of ${originName(origin)}, ${optimizer}`);
+      rows.push(await benchStep(origin, optimizer, { ...options, device, effort }));
+    }
+  return rows;
+}

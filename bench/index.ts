@@ -1,0 +1,2 @@
+/** Looks on: measures kernels and training steps. */
+export { benchCommand } from './command.ts';

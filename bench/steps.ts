@@ -1,0 +1,92 @@
+/** Whole training steps of the systems, as `train` takes them, and where their time goes. */
+import type { Device, Library, Timing } from '../engine/index.ts';
+import { Trainer } from '../experiments/trainer.ts';
+import { countOf, type Optimizer, systemNamed } from '../systems/index.ts';
+import { type Effort, type Spread, spread } from './timing.ts';
+import { optionsOf, originName } from './workloads.ts';
+
+export interface ScopeTime {
+  readonly scope: string;
+  readonly kernel: string;
+  readonly dispatches: number;
+  /** Nanoseconds in one step, from timestamps around each dispatch. */
+  readonly ns: number;
+}
+
+export interface StepRow {
+  readonly origin: string;
+  readonly optimizer: string;
+  readonly networks: number;
+  readonly points: number;
+  /** Nanoseconds of a step by the wall clock, losses read back at the end of each sample. */
+  readonly time: Spread;
+  readonly stepsPerSample: number;
+  readonly dispatches: number;
+  /** Of the handwritten kernels, in one step. */
+  readonly flops: number;
+  /** Bytes of device memory of the step's program. */
+  readonly bytes: number;
+  /** Empty where the adapter has no timestamps. */
+  readonly scopes: readonly ScopeTime[];
+}
+
+export interface StepBench {
+  readonly device: Device;
+  readonly library: Library;
+  readonly versions?: Readonly<Record<string, string>>;
+  readonly effort: Effort;
+}
+
+/** Milliseconds that one sample of several steps should last. */
+const SAMPLE_MS = 100;
+const MOST_STEPS = 100;
+
+export async function benchStep(
+  origin: { readonly system: string; readonly runs: number },
+  optimizer: Optimizer,
+  { device, library, versions, effort }: StepBench,
+): Promise<StepRow> {
+  const system = systemNamed(origin.system);
+  const options = optionsOf(system, origin.runs, optimizer);
+  const trainer = await Trainer.create(options, { device, library, ...(versions ? { versions } : {}) });
+  try {
+    const elapsed = async (steps: number) => {
+      const from = performance.now();
+      await trainer.run(steps);
+      return (1e6 * (performance.now() - from)) / steps;
+    };
+    await elapsed(1);
+    const steps = Math.max(1, Math.min(MOST_STEPS, Math.round((1e6 * SAMPLE_MS) / (await elapsed(1)))));
+    const times: number[] = [];
+    const until = performance.now() + 3 * effort.budgetMs;
+    while (times.length < effort.least || performance.now() < until) times.push(await elapsed(steps));
+    const timings = await trainer.step.profile(effort.least);
+    const { dispatches } = trainer.plan;
+    return {
+      origin: originName(origin),
+      optimizer,
+      networks: origin.runs * system.networks.length,
+      points: Object.values(options.runs[0]!.points).reduce((sum, group) => sum + countOf(group), 0),
+      time: spread(times),
+      stepsPerSample: steps,
+      dispatches: dispatches.length,
+      flops: dispatches.reduce((sum, { flops }) => sum + flops, 0),
+      bytes: trainer.step.bytes,
+      scopes: byScope(timings),
+    };
+  } finally {
+    trainer.destroy();
+  }
+}
+
+/** Dispatches of one scope and kernel together, the longest first. */
+export function byScope(timings: readonly Timing[]): ScopeTime[] {
+  const groups = new Map<string, ScopeTime>();
+  for (const { scope, kernel, ns } of timings) {
+    const family = kernel.split('/')[0]!;
+    const key = `${scope}|${family}`;
+    const sofar = groups.get(key) ?? { scope, kernel: family, dispatches: 0, ns: 0 };
+    groups.set(key, { ...sofar, dispatches: sofar.dispatches + 1, ns: sofar.ns + ns });
+  }
+  return [...groups.values()].sort((a, b) => b.ns - a.ns);
+}

@@ -1,0 +1,118 @@
+/** How long a plan takes on a device: by timestamp queries where the adapter has them, else by the wall clock. */
+import { type Device, type Plan, Program, sizeOf } from '../engine/index.ts';
+import { samples } from '../experiments/check.ts';
+
+/** How time is told in one run of the benchmark. */
+export interface Clock {
+  readonly method: 'timestamp queries' | 'wall clock';
+  /** Nanoseconds of an empty dispatch, subtracted for each dispatch where the wall clock is read. */
+  readonly emptyNs: number;
+}
+
+/** How much time one figure may take. */
+export interface Effort {
+  /** Milliseconds of measuring, warm-up not counted. */
+  readonly budgetMs: number;
+  /** Samples taken even where they exceed the budget. */
+  readonly least: number;
+}
+
+export const THOROUGH: Effort = { budgetMs: 600, least: 3 };
+export const QUICK: Effort = { budgetMs: 60, least: 3 };
+
+/** Time of one execution, over `samples` executions. */
+export interface Spread {
+  readonly medianNs: number;
+  readonly minNs: number;
+  readonly p90Ns: number;
+  readonly samples: number;
+}
+
+export function spread(values: readonly number[]): Spread {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
+  return { medianNs: at(0.5), minNs: at(0), p90Ns: at(0.9), samples: sorted.length };
+}
+
+/** Milliseconds that one submission of repeated work should last: long enough to keep a GPU's clocks up. */
+const SUBMISSION_MS = 20;
+const MOST_REPEATS = 50;
+const MOST_SAMPLES = 2000;
+
+const repeatsFor = (ns: number) =>
+  Math.max(1, Math.min(MOST_REPEATS, Math.round((1e6 * SUBMISSION_MS) / Math.max(ns, 1))));
+
+/**
+ * Times all dispatches of a plan, back to back. Every input and every temporary is filled with numbers in (-1,1),
+ * except those `data` gives.
+ */
+export async function timePlan(
+  device: Device,
+  plan: Plan,
+  clock: Clock,
+  effort: Effort,
+  data: Readonly<Record<string, ArrayLike<number>>> = {},
+): Promise<Spread> {
+  const single = await filled(device, plan, data);
+  try {
+    await single.run();
+    if (clock.method === 'wall clock') return await byWall(single, clock, effort);
+    const once = await byStamps(single, 1);
+    const repeats = repeatsFor(Math.min(...once));
+    if (repeats === 1) return spread(await gather(effort, () => byStamps(single, 1)));
+    const repeated = await filled(device, repeat(plan, repeats), data);
+    try {
+      await repeated.run();
+      return spread(await gather(effort, () => byStamps(repeated, repeats)));
+    } finally {
+      repeated.destroy();
+    }
+  } finally {
+    single.destroy();
+  }
+}
+
+/** Times by the wall clock alone: `program` as often as fits one submission, divided, without the empty dispatches. */
+export async function byWall(program: Program, { emptyNs }: Clock, effort: Effort): Promise<Spread> {
+  const elapsed = async (steps: number) => {
+    const from = performance.now();
+    await program.run(steps);
+    return (1e6 * (performance.now() - from)) / steps;
+  };
+  const steps = repeatsFor(await elapsed(1));
+  await elapsed(steps);
+  const overhead = emptyNs * program.plan.dispatches.length;
+  return spread(await gather(effort, async () => [Math.max(1, (await elapsed(steps)) - overhead)]));
+}
+
+async function byStamps(program: Program, repeats: number): Promise<number[]> {
+  const timings = await program.profile(1);
+  const each = timings.length / repeats;
+  return Array.from({ length: repeats }, (_, r) =>
+    timings.slice(r * each, (r + 1) * each).reduce((sum, { ns }) => sum + ns, 0),
+  );
+}
+
+async function gather({ budgetMs, least }: Effort, sample: () => Promise<number[]>): Promise<number[]> {
+  const all: number[] = [];
+  const until = performance.now() + budgetMs;
+  while (all.length < least || (performance.now() < until && all.length < MOST_SAMPLES)) all.push(...(await sample()));
+  return all;
+}
+
+async function filled(device: Device, plan: Plan, data: Readonly<Record<string, ArrayLike<number>>>): Promise<Program> {
+  const spare = plan.slots.flatMap(({ elements, names }, slot) =>
+    names.length === 0 ? [[`temporary ${slot}`, { slot, at: 0, shape: [elements] }] as const] : [],
+  );
+  const inputs = { ...plan.inputs, ...Object.fromEntries(spare) };
+  const program = await Program.create(device, { ...plan, inputs });
+  Object.entries(inputs).forEach(([name, { shape }], k) => {
+    program.write(name, data[name] ?? samples(sizeOf(shape), k + 1));
+  });
+  return program;
+}
+
+const repeat = (plan: Plan, times: number): Plan => ({
+  ...plan,
+  dispatches: Array.from({ length: times }, () => plan.dispatches).flat(),
+});

@@ -1,0 +1,99 @@
+/** The sizes that matter: what the training steps of the systems really ask of each kernel. */
+import {
+  compile,
+  type Device,
+  type Graph,
+  type Kernel,
+  type Library,
+  type Node,
+  type Params,
+  type Shape,
+  sizeOf,
+} from '../engine/index.ts';
+import { optimizers } from '../experiments/settings.ts';
+import { stepSource } from '../experiments/sources.ts';
+import { type Optimizer, resolveParameters, type System, systemNamed } from '../systems/index.ts';
+
+/** One call of one kernel as a system makes it: parameters and shapes as in the kernel's `cases`. */
+export interface Workload {
+  readonly kernel: Kernel;
+  /** Who makes the call, for instance `thermoelasticity x 16`. */
+  readonly origin: string;
+  readonly params: Params;
+  readonly shapes: readonly Shape[];
+}
+
+/** Systems with the number of runs trained together, the cheap ones first. */
+export const ORIGINS: readonly { readonly system: string; readonly runs: number }[] = [
+  { system: 'thermoelasticity', runs: 1 },
+  { system: 'reaction-diffusion', runs: 1 },
+  { system: 'thermoelasticity', runs: 16 },
+  { system: 'electroosmotic-flow', runs: 1 },
+];
+
+export const originName = ({ system, runs }: { system: string; runs: number }): string =>
+  runs === 1 ? system : `${system} x ${runs}`;
+
+/** The training step of a system with its published network and points, stacked for `runs` runs. */
+export function optionsOf(system: System, runs: number, optimizer: Optimizer) {
+  const parameters = resolveParameters(system);
+  const points = system.points(parameters, 42);
+  return {
+    system,
+    shape: system.architecture,
+    runs: Array.from({ length: runs }, (_, k) => ({ parameters, seed: 42 + k, points })),
+    optimizer,
+    weighting: 'none',
+    learningRate: system.training.learningRate,
+  } as const;
+}
+
+/**
+ * For every kernel of the library the call of each origin with the largest operands, whichever optimizer makes it; its
+ * largest case where no system calls it.
+ */
+export function workloads(library: Library, device: Device, origins = ORIGINS): Workload[] {
+  const called = origins.flatMap((origin) => {
+    const system = systemNamed(origin.system);
+    const graphs = optimizers.map((optimizer) => {
+      const { source } = stepSource(optionsOf(system, origin.runs, optimizer));
+      return compile(source, { library, device: device.capabilities }).graph;
+    });
+    return library.flatMap((kernel) => heaviest(kernel, graphs, originName(origin)));
+  });
+  const uncalled = library.filter((kernel) => called.every((workload) => workload.kernel !== kernel));
+  return [...called, ...uncalled.flatMap(largestCase)];
+}
+
+function heaviest(kernel: Kernel, graphs: readonly Graph[], origin: string): Workload[] {
+  const calls = graphs.flatMap((graph) => graph.nodes.flatMap((node) => callOf(kernel, graph, node, origin)));
+  return calls.sort((a, b) => elements(b.shapes) - elements(a.shapes)).slice(0, 1);
+}
+
+function callOf(kernel: Kernel, graph: Graph, { op, params, inputs }: Node, origin: string): Workload[] {
+  if ((op === 'composite' ? params['name'] : op) !== kernel.name) return [];
+  const operands = inputs.map((id) => graph.nodes[id]!.shape);
+  const shapes = freeInputs(kernel, operands);
+  return shapes ? [{ kernel, origin, params: op === 'composite' ? (params['args'] as Params) : params, shapes }] : [];
+}
+
+/**
+ * Shapes of what `means` takes. An adjoint is also handed what its forward pass gave, one value for each cotangent,
+ * before the cotangents; these are no inputs of the meaning.
+ */
+function freeInputs(kernel: Kernel, operands: readonly Shape[]): readonly Shape[] | undefined {
+  const free = kernel.cases[0]?.shapes.length ?? operands.length;
+  const handed = operands.length - free;
+  if (handed < 0 || 2 * handed > operands.length) return undefined;
+  return [...operands.slice(0, free - handed), ...operands.slice(operands.length - handed)];
+}
+
+function largestCase(kernel: Kernel): Workload[] {
+  const [which] = [...kernel.cases].sort((a, b) => elements(b.shapes) - elements(a.shapes));
+  return which ? [{ kernel, origin: 'largest case of its check', params: which.params, shapes: which.shapes }] : [];
+}
+
+const elements = (shapes: readonly Shape[]) => shapes.reduce((sum, shape) => sum + sizeOf(shape), 0);
+
+/** Shapes of operands as text. */
+export const shapesText = (shapes: readonly Shape[]): string => shapes.map((shape) => `[${shape.join(',')}]`).join(' ');
