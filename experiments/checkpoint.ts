@@ -84,7 +84,7 @@ export function readCheckpoint(
 
 /** weights.safetensors: `NET/W0`, `NET/b0`, ..; with several runs `seed-S/NET/W0`. */
 export function writeWeights(
-  folder: RunFolder,
+  folder: Pick<RunFolder, 'writeFile'>,
   stacks: readonly Stack[],
   thetas: Readonly<Record<string, Float32Array>>,
   runs: readonly Run[],

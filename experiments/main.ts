@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { checkCommand, doctorCommand, listCommand, verifyCommand } from './look.ts';
 import { explainCommand, trainCommand } from './run.ts';
+import { sweepCommand } from './sweep-command.ts';
 
 /** Mistakes a user can mend: one line, exit 2. Everything else is Tapir's own fault or the run's. */
 const MENDABLE = new Set([
@@ -17,6 +18,7 @@ const MENDABLE = new Set([
   'NoAdapterError',
   'UnknownVersionError',
   'BufferSizeError',
+  'BindingLimitError',
 ]);
 
 /** The command with everything but what looks on (bench). */
@@ -26,6 +28,7 @@ export function tapir(...further: readonly Command[]): Command {
   );
   const commands = [
     trainCommand(),
+    sweepCommand(),
     verifyCommand(),
     checkCommand(),
     explainCommand(),
@@ -49,8 +52,11 @@ function quiet(command: Command): Command {
 export async function main(program: Command, args: readonly string[]): Promise<void> {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0);
-    throw error;
+    process.stderr.write(`tapir: stdout cannot be written: ${error.message}\n`);
+    process.exit(1);
   });
+  // Nobody reads the progress any more; the work goes on.
+  process.stderr.on('error', () => {});
   try {
     if (args.length === 0) {
       program.outputHelp();

@@ -153,7 +153,8 @@ const remedies: Readonly<Record<string, string>> = {
   ENAMETOOLONG: 'the name is too long; choose a shorter --out',
 };
 
-function failure(path: string, error: unknown): RunFolderError {
+/** What went wrong with a path, in one line with a remedy. */
+export function failure(path: string, error: unknown): RunFolderError {
   if (error instanceof RunFolderError) return error;
   const { code = '', message = String(error) } = error as NodeJS.ErrnoException;
   const what = remedies[code] ?? `${message.replaceAll('\n', ' ')}; choose another --out`;
@@ -164,7 +165,8 @@ function pretty(value: Json): string {
   return `${JSON.stringify(value, null, 2)}\n`;
 }
 
-function replaceFile(path: string, contents: string | Uint8Array): void {
+/** Whoever looks finds the old file or the whole new one. */
+export function replaceFile(path: string, contents: string | Uint8Array): void {
   const temporary = `${path}.${process.pid}.tmp`;
   try {
     const descriptor = openSync(temporary, 'w');
@@ -226,8 +228,8 @@ function dropTornLine(path: string): void {
 /** Locks held by this process: another process may have had the same number before. */
 const held = new Set<string>();
 
-/** Takes the lock of a folder and returns what gives it back. */
-function lock(folder: string): () => void {
+/** Takes the lock of a folder and returns what gives it back. Throws {@link RunFolderError} where another process has it. */
+export function lock(folder: string): () => void {
   const path = join(resolve(folder), LOCK);
   const mine = `${process.pid} ${hostname()}\n`;
   if (!createExclusively(path, mine)) {

@@ -20,7 +20,7 @@ import {
   UsageError,
   weightings,
 } from './settings.ts';
-import { type TrainSummary, train } from './train.ts';
+import { DivergenceError, type TrainSummary, train } from './train.ts';
 
 function systemOptions(command: Command): Command {
   return command
@@ -66,7 +66,10 @@ export function trainCommand(): Command {
           resume: resume !== undefined,
           signal: stop.signal,
         }),
-      );
+      ).catch((error: unknown) => {
+        if (json && error instanceof DivergenceError) putJson(error.summary);
+        throw error;
+      });
       process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
       if (json) putJson(summary);
       else say(report(summary), options);

@@ -60,6 +60,11 @@ interface History {
 /** A loss that is not a number any more; the weights of the epoch before are kept. */
 export class DivergenceError extends Error {
   override readonly name = 'DivergenceError';
+  readonly summary: TrainSummary;
+  constructor(message: string, summary: TrainSummary) {
+    super(message);
+    this.summary = summary;
+  }
 }
 
 /** Throws {@link DivergenceError} after writing what was reached; RunFolderError, CheckpointError before anything is. */
@@ -81,7 +86,8 @@ export async function train(session: Session): Promise<TrainSummary> {
     folder.writeConfig({ ...settings });
     const outcome = await loop(trainer, folder, settings, runs, signal);
     const summary = await finish(trainer, folder, session, runs, outcome);
-    if (outcome.diverged) throw new DivergenceError(`${outcome.diverged}; the last good weights are in ${session.out}`);
+    if (outcome.diverged)
+      throw new DivergenceError(`${outcome.diverged}; the last good weights are in ${session.out}`, summary);
     return summary;
   } finally {
     folder.close();
@@ -263,8 +269,8 @@ async function finish(
   return summary;
 }
 
-/** Fields over a line, or over a grid whose last coordinate runs fastest. */
-function draw(
+/** Fields over a line, or over a grid whose last coordinate runs fastest. Returns SVG. */
+export function draw(
   title: string,
   subtitle: string,
   points: Coordinates,

@@ -109,17 +109,6 @@ export class Trainer {
       soap ? create(refreshSource(options)) : undefined,
     ]);
     const trainer = new Trainer(options, model.terms, errors.fields, { step, error, weighting, start, refresh });
-    for (const [
-      name,
-      {
-        shape: [size = 0],
-      },
-    ] of Object.entries(refresh?.plan.inputs ?? {}))
-      if (name.includes('.index.'))
-        refresh!.write(
-          name,
-          Array.from({ length: size }, (_, k) => k),
-        );
     const values = inputValues(system, Object.keys(model.inputs), runs);
     for (const [name, data] of Object.entries(values)) step.write(name, data);
     const onEvaluation = runs.map((run) => ({ ...run, points: { evaluation } }));

@@ -48,7 +48,7 @@ function layer(S: Var, W: Var, b: Var, { D, second, from, to }: DenseJetParams):
 }
 
 /** The jet of tanh from the saved form: y = t, y_i = (1-t^2) z_i, y_L = (1-t^2)(z_L - 2 t sum z_i^2). */
-function activate(S: Var, D: number, second: boolean): Var {
+export function activate(S: Var, D: number, second: boolean): Var {
   const channel = (c: number) => slice(S, 1, c, c + 1);
   const t = channel(0);
   const slope = sub(1, square(t));

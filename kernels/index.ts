@@ -1,3 +1,5 @@
-export { type DenseJetParams, denseJet } from './dense-jet.ts';
+export { activate, type DenseJetParams, denseJet } from './dense-jet.ts';
+export { jetGram } from './gram.ts';
 export { library } from './library.ts';
 export { qr } from './qr.ts';
+export { reorder } from './reorder.ts';

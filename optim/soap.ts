@@ -16,7 +16,6 @@ import {
   div,
   index,
   input,
-  less,
   matmul,
   mul,
   reshape,
@@ -26,10 +25,10 @@ import {
   stack,
   sub,
   sum,
+  transpose,
   type Var,
-  where,
 } from '../engine/index.ts';
-import { qr } from '../kernels/index.ts';
+import { qr, reorder } from '../kernels/index.ts';
 import { movingAverage, type Update } from './adam.ts';
 
 /** Steps between refreshes of the eigenbases. */
@@ -141,19 +140,23 @@ function scatter(matrices: readonly Var[], groups: readonly Group[], rest: Var):
   return concat(parts, 1);
 }
 
-/** The bases of a group's sides, [B,blocks,n,n], or undefined for a side of extent 1. */
-function basesOf({ plan }: Context, group: number, bases: readonly Var[]): { left?: Var; right?: Var } {
+/** What belongs to the two sides of a group's matrices; a side of extent 1 has nothing. */
+interface Sides {
+  readonly left?: Var;
+  readonly right?: Var;
+}
+
+/** The parts of factor stacks (bases [count,n,n], estimates [count,1,n]) that belong to a group, [B,blocks,..]. */
+function sidesOf({ plan }: Context, group: number, stacks: readonly Var[]): Sides {
   const found = (which: 'left' | 'right') => {
     for (const [k, { sides }] of plan.factors.entries()) {
       const side = sides.find((each) => each.group === group && each.side === which);
       const { length } = plan.groups[group]!.blocks;
-      const size = plan.factors[k]!.size;
       if (side)
-        return reshape(slice(bases[k]!, 0, side.from, side.from + side.count), [
+        return reshape(slice(stacks[k]!, 0, side.from, side.from + side.count), [
           side.count / length,
           length,
-          size,
-          size,
+          ...stacks[k]!.shape.slice(1),
         ]);
     }
     return undefined;
@@ -163,13 +166,13 @@ function basesOf({ plan }: Context, group: number, bases: readonly Var[]): { lef
 }
 
 /** Q_L^T X Q_R for X [.., rows, columns]. */
-function project(X: Var, { left, right }: { left?: Var; right?: Var }): Var {
+function project(X: Var, { left, right }: Sides): Var {
   const half = left ? matmul(left, X, { ta: true }) : X;
   return right ? matmul(half, right) : half;
 }
 
 /** Q_L X Q_R^T. */
-function unproject(X: Var, { left, right }: { left?: Var; right?: Var }): Var {
+function unproject(X: Var, { left, right }: Sides): Var {
   const half = left ? matmul(left, X) : X;
   return right ? matmul(half, right, { tb: true }) : half;
 }
@@ -236,7 +239,7 @@ export function soap(name: string, theta: Var, g: Var, lr: Var, settings: Var, p
     const turned = tape.scope('project', () =>
       plan.groups.map((group, k) => {
         const both = stack([gradients[k]!, gather(nextM, group)], 0);
-        return split(project(both, twice(basesOf(context, k, bases))));
+        return split(project(both, twice(sidesOf(context, k, bases))));
       }),
     );
     const nextV = movingAverage(
@@ -257,7 +260,7 @@ export function soap(name: string, theta: Var, g: Var, lr: Var, settings: Var, p
     );
     const direction = div(moment, add(sqrt(nextV), epsilon));
     const back = tape.scope('unproject', () =>
-      plan.groups.map((group, k) => unproject(gather(direction, group), basesOf(context, k, bases))),
+      plan.groups.map((group, k) => unproject(gather(direction, group), sidesOf(context, k, bases))),
     );
     const rate = mul(lr, div(sqrt(index(nextC, 0, 1)), index(nextC, 0, 0)));
     const moved = sub(theta, mul(rate, scatter(back, plan.groups, direction)));
@@ -279,7 +282,7 @@ export function soap(name: string, theta: Var, g: Var, lr: Var, settings: Var, p
   });
 }
 
-const twice = ({ left, right }: { left?: Var; right?: Var }) => {
+const twice = ({ left, right }: Sides) => {
   const both = (Q: Var) => {
     return broadcast(reshape(Q, [1, ...Q.shape]), [2, ...Q.shape]);
   };
@@ -291,48 +294,31 @@ const split = (x: Var): [Var, Var] => [index(x, 0, 0), index(x, 0, 1)];
 
 /**
  * Refresh of the bases after a step: columns of each Q in order of falling diag(Q^T M Q), v in the same order along that
- * side, then Q <- qr(M Q). Inputs `name.index.SIZE` [SIZE] hold 0, 1, ..; they break ties.
+ * side, then Q <- qr(M Q).
  */
 export function soapRefresh(name: string, theta: Var, settings: Var, plan: SoapPlan): Update {
   const context: Context = { name, theta, plan, settings };
   const { tape, shape } = theta;
   return tape.scope('refresh', () => {
     const v = input(tape, `${name}.v`, shape);
-    const indices = Object.fromEntries(
-      plan.factors.map(({ size }) => [`${name}.index.${size}`, input(tape, `${name}.index.${size}`, [size])]),
-    );
     const factors = plan.factors.map((each) => factorInput(context, 'L', each));
     const bases = plan.factors.map((each) => factorInput(context, 'Q', each));
-    const orders: Var[] = [];
-    const turned = plan.factors.map(({ size }, k) => {
-      const product = matmul(factors[k]!, bases[k]!);
-      const estimate = sum(mul(bases[k]!, product), [1]);
-      const order = permutation(estimate, indices[`${name}.index.${size}`]!);
-      orders.push(order);
-      return qr(matmul(product, order));
-    });
-    const ordered = plan.groups.map((group, k) => project(gather(v, group), basesOf(context, k, orders)));
+    const products = factors.map((factor, k) => matmul(factor, bases[k]!));
+    const estimates = bases.map((basis, k) => sum(mul(basis, products[k]!), [1]));
+    const turned = products.map((product, k) => qr(reorder(estimates[k]!, product)));
+    const ordered = plan.groups.map((group, k) => reorderSides(gather(v, group), sidesOf(context, k, estimates)));
     const update = namedUpdate(context, 'Q', bases, turned);
+    const factorInputs = Object.fromEntries(plan.factors.map(({ size }, k) => [`${name}.L.${size}`, factors[k]!]));
     return mergeUpdates(update, {
-      inputs: {
-        [`${name}.v`]: v,
-        ...indices,
-        ...Object.fromEntries(plan.factors.map(({ size }, k) => [`${name}.L.${size}`, factors[k]!])),
-      },
+      inputs: { [`${name}.v`]: v, ...factorInputs },
       outputs: { [`${name}.v'`]: scatter(ordered, plan.groups, v) },
       state: { [`${name}.v`]: `${name}.v'` },
     });
   });
 }
 
-/** Permutation matrices S [G,n,n] for values [G,1,n]: column r of X S is the column of X with the r-th largest value. */
-function permutation(values: Var, indices: Var): Var {
-  const [G, , n] = values.shape as [number, number, number];
-  const grid = [G, n, n];
-  const own = broadcast(reshape(values, [G, n, 1]), grid);
-  const other = broadcast(values, grid);
-  const [row, column] = [broadcast(reshape(indices, [1, n, 1]), grid), broadcast(reshape(indices, [1, 1, n]), grid)];
-  const before = where(less(own, other), 1, where(less(other, own), 0, less(column, row)));
-  const rank = broadcast(sum(before, [2]), grid);
-  return where(less(rank, column), 0, where(less(column, rank), 0, 1));
+/** Rows of X [B,blocks,rows,columns] in the order of the left side's estimates, columns in that of the right side's. */
+function reorderSides(X: Var, { left, right }: Sides): Var {
+  const columns = right ? reorder(right, X) : X;
+  return left ? transpose(reorder(left, transpose(columns, [0, 1, 3, 2])), [0, 1, 3, 2]) : columns;
 }

@@ -13,6 +13,7 @@ export {
 } from './problem.ts';
 export { systemNamed, systems, UnknownSystemError } from './registry.ts';
 export {
+  type Condition,
   type Coordinates,
   countOf,
   fieldsOf,

@@ -49,8 +49,17 @@ export function stacksOf(system: System, shape: NetworkShape = system.architectu
   });
 }
 
+/** One residual at the points of its group, [R,N], before it is squared. */
+export interface Residual {
+  readonly name: string;
+  readonly group: string;
+  readonly value: Var;
+}
+
 export interface LossModel {
-  /** Names of the K loss terms, the boundary term last. */
+  /** The residuals of the equations, then those of the conditions. */
+  readonly residuals: readonly Residual[];
+  /** Names of the K loss terms, those of the boundary last. */
   readonly terms: readonly string[];
   /** [R,K]. */
   readonly losses: Var;
@@ -82,7 +91,7 @@ export type Counts = Readonly<Record<string, number>>;
 export function lossModel(tape: Tape, system: System, runs: number, counts: Counts, shape?: NetworkShape): LossModel {
   const inputs: Record<string, Var> = {};
   const declare = (name: string, extents: readonly number[]) => (inputs[name] ??= input(tape, name, extents));
-  const groups = ['interior', ...system.conditions.map(({ group }) => group)];
+  const groups = ['interior', ...new Set(system.conditions.map(({ group }) => group))];
   const D = system.coordinates.length;
   const points = groups.map((group) => declare(`x.${group}`, [runs, D, counts[group]!]));
   const X = concat(points, 2);
@@ -105,26 +114,35 @@ export function lossModel(tape: Tape, system: System, runs: number, counts: Coun
       return isKnown(system, name) ? declare(`data.${group}.${name}`, [runs, counts[group]!]) : undefined;
     };
 
+  const residuals: Residual[] = [];
+  const residual = (name: string, equation: string, group: string): Var => {
+    const value = express(tape, equation, lookup(group));
+    residuals.push({ name, group, value: broadcast(value, [runs, counts[group]!]) });
+    return value;
+  };
   const terms: string[] = [];
   const losses: Var[] = [];
   for (const [term, equation] of Object.entries(system.residuals)) {
     terms.push(term);
-    losses.push(tape.scope(`residual ${term}`, () => mean(square(express(tape, equation, lookup('interior'))), [1])));
+    losses.push(tape.scope(`residual ${term}`, () => mean(square(residual(term, equation, 'interior')), [1])));
   }
-  const boundary = system.conditions.flatMap(({ group, over, residuals }) =>
-    residuals.map((equation) =>
-      tape.scope(`condition ${equation}`, () =>
-        (over === 'sum' ? sum : mean)(square(express(tape, equation, lookup(group))), [1]),
-      ),
-    ),
-  );
-  terms.push('BC');
-  losses.push(tape.scope('conditions', () => boundary.reduce(add)));
+  const boundary = new Map<string, Var[]>();
+  for (const { group, over, residuals, term = 'BC' } of system.conditions)
+    for (const equation of residuals) {
+      const loss = tape.scope(`condition ${equation}`, () =>
+        (over === 'sum' ? sum : mean)(square(residual(equation, equation, group)), [1]),
+      );
+      boundary.set(term, [...(boundary.get(term) ?? []), loss]);
+    }
+  for (const [term, parts] of boundary) {
+    terms.push(term);
+    losses.push(tape.scope('conditions', () => parts.reduce(add)));
+  }
   const all = concat(losses, 1);
   const weights = declare('weights', [runs, terms.length]);
   const total = tape.scope('total', () => sum(mul(weights, all), undefined, false));
   const thetas = stacksOf(system, shape).map(({ theta }) => inputs[theta]!);
-  return { terms, losses: all, total, thetas, inputs };
+  return { residuals, terms, losses: all, total, thetas, inputs };
 }
 
 /** A field's channels, each [R,N]. */

@@ -19,9 +19,11 @@ export type Optimizer = 'adam' | 'soap';
 /** Points of one group: coordinates, one array for each name, all of equal length. */
 export type Coordinates = Readonly<Record<string, Float64Array>>;
 
-/** Conditions on one group of boundary points; all residuals enter the loss term `BC`. */
+/** Conditions on one group of boundary points. */
 export interface Condition {
   readonly group: string;
+  /** The loss term that all residuals enter: `BC` unless stated. */
+  readonly term?: string;
   /** Whether a residual's squares are summed or averaged over the points of the group. */
   readonly over: 'sum' | 'mean';
   readonly residuals: readonly string[];

@@ -2,7 +2,7 @@
  * From a tape and a library of kernels to a plan: which dispatches, in which order, over which buffers. A plan is data
  * and needs no GPU; `Program` runs it.
  */
-import { bodyOf, newTape } from '../tape/ops.ts';
+import { bodyOf, newTape, rowOf } from '../tape/ops.ts';
 import { type Shape, sizeOf } from '../tape/shape.ts';
 import { simplify } from '../tape/simplify.ts';
 import { type Graph, graphOf, inline, type Node, reachable, type Var } from '../tape/tape.ts';
@@ -76,7 +76,7 @@ export function compile(source: Source, options: CompileOptions): Plan {
   const names = Object.keys(source.inputs);
   const outputNames = Object.keys(source.outputs);
   const raw = graphOf(Object.values(source.inputs), Object.values(source.outputs));
-  const graph = simplify(expand(simplify(raw), options));
+  const graph = separate(simplify(expand(simplify(raw), options)), names, source.state ?? {});
   const needed = reachable(graph);
   const nodeOf = (output: string) => graph.outputs[outputNames.indexOf(output)]!;
   const updates = Object.entries(source.state ?? {}).map(([input, output]) => ({
@@ -113,6 +113,26 @@ function expand(graph: Graph, options: CompileOptions): Graph {
     );
   }
   return current;
+}
+
+/**
+ * Outputs that are state inputs, or windows of one, become values of their own: they tell what the state was before the
+ * step, and must not follow the update in place.
+ */
+function separate(graph: Graph, names: readonly string[], state: Readonly<Record<string, string>>): Graph {
+  const changing = new Set(graph.inputs.filter((_, k) => names[k]! in state));
+  const nodes: Node[] = [...graph.nodes];
+  const append = (node: Node) => nodes.push(node) - 1;
+  const baseOf = (id: number): number =>
+    ['view', 'reshape'].includes(rowOf(nodes[id]!.op).kind) ? baseOf(nodes[id]!.inputs[0]!) : id;
+  const outputs = graph.outputs.map((id) => {
+    if (!changing.has(baseOf(id))) return id;
+    const { shape, scope } = nodes[id]!;
+    const zero = append({ op: 'constant', inputs: [], params: { value: 0, shape: [] }, shape: [], scope });
+    const zeros = append({ op: 'broadcast', inputs: [zero], params: { shape }, shape, scope });
+    return append({ op: 'add', inputs: [id, zeros], params: {}, shape, scope });
+  });
+  return { ...graph, nodes, outputs };
 }
 
 type Update = { node: number; input: number };

@@ -79,6 +79,7 @@ export class Device {
     const outcome = await Promise.race([settled, this.#loss]);
     const errors = await Promise.race([Promise.all(filters.map(() => this.gpu.popErrorScope())), this.#loss]);
     const at = errors.findIndex((error) => error !== null);
+    if ('error' in outcome && outcome.error instanceof GpuError) throw outcome.error;
     if (at >= 0) throw new GpuError(scope, filters.toReversed()[at]!, firstLine(errors[at]!.message));
     if ('error' in outcome) throw outcome.error;
     return outcome.value;

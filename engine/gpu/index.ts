@@ -13,4 +13,4 @@ export {
   UnknownVersionError,
   type Version,
 } from './kernel.ts';
-export { Program, type Timing } from './program.ts';
+export { BufferSizeError, Program, type Timing, UnknownValueError } from './program.ts';

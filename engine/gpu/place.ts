@@ -35,6 +35,8 @@ export interface Placement {
 
 /** Expressions up to this many operations may be repeated inside a concat that is not stored. */
 const LIGHT = 4;
+/** A concat of more parts than this that are in memory anyway is put together there, instead of read part by part. */
+const FEW = 3;
 
 /**
  * `updates`: for each state, the node whose value replaces an input's after the step. Those in `inPlace` are computed
@@ -90,13 +92,18 @@ export function place(
     return total;
   }
 
+  const liesInMemory = (id: number): boolean => {
+    const { op, inputs } = nodes[id]!;
+    const { kind } = rowOf(op);
+    return kind === 'reshape' ? liesInMemory(inputs[0]!) : ['pick', 'matmul', 'reduce'].includes(kind);
+  };
   nodes.forEach((node, id) => {
     if (!needed[id]) return;
     const { kind } = rowOf(node.op);
     if (node.op === 'input' || kind === 'pick' || kind === 'reduce') stored.add(id);
     if (kind === 'matmul') stored.add(id);
     if (kind === 'matmul' || kind === 'composite') node.inputs.forEach(demand);
-    if (kind === 'concat' && weight(id) > LIGHT) stored.add(id);
+    if (kind === 'concat' && (weight(id) > LIGHT || node.inputs.filter(liesInMemory).length > FEW)) stored.add(id);
   });
   for (const id of graph.outputs) {
     const base = baseOf(id);

@@ -2,6 +2,7 @@
 import { sizeOf } from '../tape/shape.ts';
 import type { Plan, PlannedDispatch, PlannedValue } from './compile.ts';
 import type { Device } from './device.ts';
+import { GpuError } from './errors.ts';
 
 /** A value that needs a larger buffer than the adapter offers. */
 export class BufferSizeError extends Error {
@@ -262,7 +263,7 @@ export class Program {
       encoder.copyBufferToBuffer(source, offset, staging, 0, size);
       gpu.queue.submit([encoder.finish()]);
       await this.#device.scoped('read back', () => staging.mapAsync(GPUMapMode.READ));
-      return new Float32Array(staging.getMappedRange().slice(0));
+      return new Float32Array(staging.getMappedRange().slice(0, size));
     } finally {
       staging.destroy();
     }
@@ -277,7 +278,7 @@ function pipelineOf(gpu: GPUDevice, dispatch: PlannedDispatch): Promise<GPUCompu
   return pipeline;
 }
 
-function createPipeline(gpu: GPUDevice, dispatch: PlannedDispatch): Promise<GPUComputePipeline> {
+async function createPipeline(gpu: GPUDevice, dispatch: PlannedDispatch): Promise<GPUComputePipeline> {
   const label = `${dispatch.kernel} ${dispatch.scope}`.trim();
   const uniform = dispatch.offsets.length > 0 ? 1 : 0;
   const buffers = dispatch.bindings.map(
@@ -293,7 +294,14 @@ function createPipeline(gpu: GPUDevice, dispatch: PlannedDispatch): Promise<GPUC
   ];
   const layout = gpu.createPipelineLayout({ bindGroupLayouts: [gpu.createBindGroupLayout({ entries })] });
   const module = gpu.createShaderModule({ label, code: dispatch.code });
-  return gpu.createComputePipelineAsync({ label, layout, compute: { module, entryPoint: 'main' } });
+  try {
+    return await gpu.createComputePipelineAsync({ label, layout, compute: { module, entryPoint: 'main' } });
+  } catch (error) {
+    const { messages } = await module.getCompilationInfo();
+    const wrong = messages.find(({ type }) => type === 'error');
+    const detail = wrong ? `line ${wrong.lineNum}: ${wrong.message}` : (error as Error).message;
+    throw new GpuError(label, 'shader', detail.trim().split('\n')[0]!);
+  }
 }
 
 function median(values: readonly number[]): number {
