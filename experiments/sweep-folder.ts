@@ -2,7 +2,7 @@
  * The folder of a sweep: `sweep.json` holds the plan, `runs/ID/` each finished run, `groups/` checkpoints of what is under
  * way. A run's folder appears whole or not at all; several processes may work in one sweep folder.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { RunPlan } from './presets.ts';
@@ -85,19 +85,21 @@ export class SweepFolder {
     return existsSync(join(this.path, 'runs', id, 'summary.json'));
   }
 
-  /** Writes a finished run in one step; leaves one that is there already. */
-  writeRun(id: string, files: Files): void {
-    if (this.finished(id)) return;
+  /** Writes a finished run in one step; leaves one that is there already, and returns false then. */
+  writeRun(id: string, files: Files): boolean {
+    if (this.finished(id)) return false;
     const draft = join(this.path, 'runs', `.${id}.${process.pid}.tmp`);
-    this.#attempt(() => {
+    return this.#attempt(() => {
       rmSync(draft, { recursive: true, force: true });
       try {
         mkdirSync(draft, { recursive: true });
         for (const [name, contents] of files) replaceFile(join(draft, name), contents);
         renameSync(draft, join(this.path, 'runs', id));
+        return true;
       } catch (error) {
         rmSync(draft, { recursive: true, force: true });
         if (!this.finished(id)) throw error;
+        return false;
       }
     });
   }
@@ -138,11 +140,6 @@ export class SweepFolder {
 
   dropCheckpoint(id: string, name: string): void {
     this.#attempt(() => rmSync(join(this.#group(id), `${name}.safetensors`), { force: true }));
-  }
-
-  /** Adds a line on what a process did to `log.jsonl`. */
-  log(line: Readonly<Record<string, unknown>>): void {
-    this.#attempt(() => writeFileSync(join(this.path, 'log.jsonl'), `${JSON.stringify(line)}\n`, { flag: 'a' }));
   }
 
   #group(id: string): string {

@@ -117,7 +117,7 @@ export function shardOf(text: string): Shard {
   return { index, count };
 }
 
-/** Groups of one shard, with the runs that were selected. Shards share no run and leave none out. */
+/** Groups of one shard, with the runs that were selected. Shards of one selection share no run and leave none out. */
 export function selectGroups(
   { groups, runs }: SweepPlan,
   only: readonly string[] = [],
@@ -125,9 +125,9 @@ export function selectGroups(
 ): Group[] {
   const selected = new Set(onlyRuns(runs, only).map(({ id }) => id));
   return groups
-    .filter((_, k) => k % count === index - 1)
     .map((group) => ({ ...group, runs: group.runs.filter(({ id }) => selected.has(id)) }))
-    .filter((group) => group.runs.length > 0);
+    .filter((group) => group.runs.length > 0)
+    .filter((_, k) => k % count === index - 1);
 }
 
 /** What a group trains, in words: `thermoelasticity SOAP+GN x15`. */

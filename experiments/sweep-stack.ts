@@ -35,7 +35,7 @@ export interface StackProgress {
   readonly diverged: number;
 }
 
-/** Summaries of the stack's runs; undefined where it was stopped, with a checkpoint to go on from. */
+/** Summaries of the runs that were written; undefined where it was stopped, with a checkpoint to go on from. */
 export async function trainStack(session: StackSession): Promise<Summary[] | undefined> {
   const { device, library, versions, runs, from } = session;
   const trainer = await Trainer.create(trainerOptions(runs), { device, library, versions });
@@ -160,17 +160,17 @@ class StackTraining {
     };
     const arrays = await this.#arrays();
     const summaries = runs.map((run, r) => summaryOf(run, this.#records[r]!, errors[r]!, facts));
-    runs.forEach((run, r) => {
+    const written = runs.map((run, r) => {
       const files = new Map<string, string | Uint8Array>([
         ['config.json', json({ ...run, group })],
         ['metrics.jsonl', this.#records[r]!.history.map((line) => `${JSON.stringify(line)}\n`).join('')],
         ...(this.#records[r]!.diverged ? [] : arrays[r]!),
         ['summary.json', json(summaries[r]!)],
       ]);
-      folder.writeRun(run.id, files);
+      return folder.writeRun(run.id, files);
     });
     folder.dropCheckpoint(group, stackName(runs));
-    return summaries;
+    return summaries.filter((_, r) => written[r]);
   }
 
   /** Weights and predicted fields of each run, as files. */
