@@ -115,9 +115,11 @@ export function inputAcrossLanes(call: Call, L: number): Dispatch | null {
     K % block === 0 ? `first + ${v * L}u + lane` : `min(first + ${v * L}u + lane, ${K - 1}u)`;
   const code = `
 @compute @workgroup_size(${2 * L})
-fn main(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
-  let n = min(id.x, ${N - 1}u);
-  let first = group.y * ${block}u;
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32, @builtin(subgroup_invocation_id) lane: u32) {
+  // Blocks of outputs run fastest: the points of a group stay in cache for all of them.
+  let point = group.y * ${2 * L}u + local;
+  let n = min(point, ${N - 1}u);
+  let first = group.x * ${block}u;
   let batch = group.z;
   ${range(block)
     .flatMap((j) => range(C).map((c) => `var a${j}_${c} = 0.0;`))
@@ -137,7 +139,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) group: 
       )
       .join('\n    ')}
   }
-  if (id.x >= ${N}u) { return; }
+  if (point >= ${N}u) { return; }
   ${range(block)
     .map((j) => {
       const text = storeInput(
@@ -152,7 +154,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) group: 
   return {
     ...inputOperands(call),
     code,
-    workgroups: [Math.ceil(N / (2 * L)), Math.ceil(K / block), B],
+    workgroups: [Math.ceil(K / block), Math.ceil(N / (2 * L)), B],
     subgroups: true,
   };
 }

@@ -181,9 +181,11 @@ function acrossLanes(call: Call, { subgroupMaxSize: L }: Capabilities): Build {
     O % block === 0 ? `first + ${v * L}u + lane` : `min(first + ${v * L}u + lane, ${O - 1}u)`;
   const code = `
 @compute @workgroup_size(${2 * L})
-fn main(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
-  let n = min(id.x, ${N - 1}u);
-  let first = group.y * ${block}u;
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32, @builtin(subgroup_invocation_id) lane: u32) {
+  // Blocks of outputs run fastest: the points of a group stay in cache for all of them.
+  let point = group.y * ${2 * L}u + local;
+  let n = min(point, ${N - 1}u);
+  let first = group.x * ${block}u;
   let batch = group.z;
   ${range(block)
     .flatMap((j) => range(C).map((c) => `var a${j}_${c} = 0.0;`))
@@ -202,7 +204,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) group: 
       )
       .join('\n    ')}
   }
-  if (id.x >= ${N}u) { return; }
+  if (point >= ${N}u) { return; }
   ${range(block)
     .map((j) => {
       const text = storeRow(
@@ -215,6 +217,6 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) group: 
     .join('\n  ')}
 }`;
   return {
-    dispatches: [{ ...OPERANDS, code, workgroups: [Math.ceil(N / (2 * L)), Math.ceil(O / block), B], subgroups: true }],
+    dispatches: [{ ...OPERANDS, code, workgroups: [Math.ceil(O / block), Math.ceil(N / (2 * L)), B], subgroups: true }],
   };
 }
