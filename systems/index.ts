@@ -1,7 +1,8 @@
+export { type Architecture, layersOf, matrixBlocks, NetworkError, parameterCount } from './architecture.ts';
 export { ExpressionError } from './expression.ts';
-export { type Layer, NetworkError, type NetworkWeights, unflatten } from './initialise.ts';
+export { type Layer, type NetworkWeights, unflatten } from './initialise.ts';
 export { type ErrorModel, errorModel, type LossModel, lossModel, type Stack, stacksOf } from './model.ts';
-export { type Architecture, layersOf, matrixBlocks, network, parameterCount, unpack } from './network.ts';
+export { network, unpack } from './network.ts';
 export {
   initialTheta,
   inputValues,

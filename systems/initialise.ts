@@ -1,12 +1,10 @@
+import { type Architecture, layersOf, NetworkError, parameterCount } from './architecture.ts';
+
 import { MersenneTwister } from './random.ts';
 
 /** One tanh MLP: `hidden` layers of `width` units between `inputs` coordinates and `outputs` fields. */
-export interface NetworkSpec {
+export interface NetworkSpec extends Architecture {
   readonly name: string;
-  readonly inputs: number;
-  readonly outputs: number;
-  readonly hidden: number;
-  readonly width: number;
 }
 
 /** One layer of y = x W^T + b; `W` is `outputs` x `inputs`, row-major. */
@@ -23,25 +21,9 @@ export interface NetworkWeights<A extends Float32Array | Float64Array = Float32A
   readonly layers: readonly Layer<A>[];
 }
 
-/** A network's shape or parameter vector that makes no sense. */
-export class NetworkError extends Error {
-  override readonly name = 'NetworkError';
-}
-
 /** Inputs and outputs of each of the `hidden + 1` layers. Throws {@link NetworkError} where a size is not a positive integer. */
 export function layerShapes(net: NetworkSpec): { inputs: number; outputs: number }[] {
-  for (const size of ['inputs', 'outputs', 'hidden', 'width'] as const)
-    if (!Number.isSafeInteger(net[size]) || net[size] < 1)
-      throw new NetworkError(`network ${net.name}: ${size} is ${net[size]}, it must be a positive integer`);
-  return Array.from({ length: net.hidden + 1 }, (_, i) => ({
-    inputs: i === 0 ? net.inputs : net.width,
-    outputs: i === net.hidden ? net.outputs : net.width,
-  }));
-}
-
-/** P, the number of parameters of one network: 12,673 for 4 x 64 with one input and one output. */
-export function parameterCount(net: NetworkSpec): number {
-  return layerShapes(net).reduce((count, { inputs, outputs }) => count + outputs * (inputs + 1), 0);
+  return layersOf(net).map(([outputs, inputs]) => ({ inputs, outputs }));
 }
 
 /**

@@ -22,8 +22,9 @@ import {
   type Tape,
   type Var,
 } from '../engine/index.ts';
+import { type Architecture, parameterCount } from './architecture.ts';
 import { ExpressionError, express, namesIn } from './expression.ts';
-import { type Architecture, network, type Order, parameterCount } from './network.ts';
+import { network, type Order } from './network.ts';
 import { fieldsOf, type NetworkShape, type System } from './system.ts';
 
 /** Networks of one architecture, in order of construction. */

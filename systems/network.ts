@@ -13,29 +13,10 @@ import {
   zeros,
 } from '../engine/index.ts';
 import { denseJet } from '../kernels/index.ts';
-import type { MatrixBlock } from '../optim/index.ts';
-
-/** Shape of one network. */
-export interface Architecture {
-  readonly inputs: number;
-  readonly outputs: number;
-  readonly hidden: number;
-  readonly width: number;
-}
+import { type Architecture, layersOf } from './architecture.ts';
 
 /** How far jets reach: 0 the value, 1 first derivatives too, 2 second derivatives summed (the Laplacian) too. */
 export type Order = 0 | 1 | 2;
-
-/** [out, in] of each layer. */
-export function layersOf({ inputs, outputs, hidden, width }: Architecture): [number, number][] {
-  const widths = [inputs, ...new Array<number>(hidden).fill(width), outputs];
-  return widths.slice(1).map((out, k) => [out, widths[k]!]);
-}
-
-/** P: weights and biases of one network. */
-export function parameterCount(architecture: Architecture): number {
-  return layersOf(architecture).reduce((sum, [out, inn]) => sum + out * inn + out, 0);
-}
 
 /** Channels C of a jet in D coordinates: value, first derivatives, Laplacian. */
 export function channelCount(D: number, order: Order): number {
@@ -89,14 +70,4 @@ export function network(theta: Var, X: Var, architecture: Architecture, order: O
     signal = tape.scope(`layer ${k + 1}`, () => denseJet(signal, W, b, params));
   });
   return signal;
-}
-
-/** Where the weight matrices lie in a row of theta. */
-export function matrixBlocks(architecture: Architecture): MatrixBlock[] {
-  let at = 0;
-  return layersOf(architecture).map(([rows, columns]) => {
-    const block = { at, rows, columns };
-    at += rows * columns + rows;
-    return block;
-  });
 }

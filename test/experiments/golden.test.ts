@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { GoldenError, pointsOf, readGolden, type SystemCase } from '../../experiments/golden.ts';
 import { readSafetensors, type Tensor, tensor, writeSafetensors } from '../../experiments/safetensors.ts';
-import { flatten, parameterCount } from '../../systems/initialise.ts';
+import { parameterCount } from '../../systems/architecture.ts';
+import { flatten } from '../../systems/initialise.ts';
 
 type Json = Record<string, unknown>;
 const goldenFolder = 'test/golden';

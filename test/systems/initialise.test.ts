@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { readGolden } from '../../experiments/golden.ts';
-import { flatten, initialise, layerShapes, NetworkError, parameterCount, unflatten } from '../../systems/initialise.ts';
+import { NetworkError, parameterCount } from '../../systems/architecture.ts';
+import { flatten, initialise, layerShapes, unflatten } from '../../systems/initialise.ts';
 
 const torchInit = readGolden('test/golden/torch-init.json');
 const net = { name: 'u', inputs: 1, outputs: 1, hidden: 4, width: 64 };
