@@ -5,10 +5,10 @@
 import { type Build, type Dispatch, type Kernel, sizeOf, vjp } from '../engine/index.ts';
 import { type DenseJetParams, denseJet } from './dense-jet.ts';
 import { jetCases } from './jet.ts';
-import { inputAcrossLanes, inputPerElement, inputStaged } from './jet-adjoint-input.ts';
+import { inputCotangent } from './jet-adjoint-input.ts';
 import { weightsAcrossLanes, weightsPerElement, weightsStaged } from './jet-adjoint-weights.ts';
 import { sizesOf } from './jet-parts.ts';
-import { broadcasts, canStage } from './jet-tiling.ts';
+import { acrossLanes, broadcasts, canStage, perElement, staged } from './jet-product.ts';
 
 export interface JetAdjointParams extends DenseJetParams {
   /** Which of S (0), W (1), b (2) to give cotangents of, in this order. */
@@ -43,13 +43,17 @@ export const jetAdjoint: Kernel = {
       name: 'simple',
       why: 'the definition: one invocation for each element of a cotangent, for any layout',
       supports: () => true,
-      build: (call) => both(inputPerElement(call), weightsPerElement(call)),
+      build: (call) => both(inputCotangent(call, perElement), weightsPerElement(call)),
     },
     {
       name: 'staged',
       why: 'cotangents of S as the forward pass; those of W one column per lane and a block of rows in registers, points staged chunk by chunk',
       supports: (call) => canStage(sizesOf(call).O),
-      build: (call, device) => both(inputStaged(call, device), weightsStaged(call, device)),
+      build: (call, device) =>
+        both(
+          inputCotangent(call, (product) => staged(product, device)),
+          weightsStaged(call, device),
+        ),
     },
     {
       name: 'lanes',
@@ -59,7 +63,7 @@ export const jetAdjoint: Kernel = {
         const { K, O } = sizesOf(call);
         const L = device.subgroupMaxSize;
         return both(
-          K < L ? inputPerElement(call) : inputAcrossLanes(call, L),
+          inputCotangent(call, (product) => (K < L ? perElement(product) : acrossLanes(product, L))),
           K < L || O < L ? weightsPerElement(call) : weightsAcrossLanes(call, L),
         );
       },

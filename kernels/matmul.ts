@@ -10,7 +10,7 @@ import {
   sizeOf,
 } from '../engine/index.ts';
 import { range } from './jet-parts.ts';
-import { broadcasts } from './jet-tiling.ts';
+import { broadcasts } from './jet-product.ts';
 
 export const matmul: Kernel = {
   name: 'matmul',

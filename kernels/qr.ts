@@ -28,7 +28,7 @@ import {
   zeros,
 } from '../engine/index.ts';
 import { range } from './jet-parts.ts';
-import { broadcasts } from './jet-tiling.ts';
+import { broadcasts } from './jet-product.ts';
 
 /** Q of A = QR for A [B,n,n]; columns whose remainder vanishes get an arbitrary direction orthogonal to the others. */
 export function qr(A: Var): Var {
