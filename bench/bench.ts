@@ -6,12 +6,15 @@ import { optimizers, UsageError } from '../experiments/settings.ts';
 import { systems } from '../systems/index.ts';
 import { type DispatchCost, measureDispatch } from './dispatch.ts';
 import { benchKernels, type KernelRow } from './kernels.ts';
+import { benchLaplacian, type LaplacianRow } from './laplacian.ts';
+import { benchPeers, type OursRow, type PeerRow, type PeerSpec } from './peers.ts';
 import { measureRoofline, peakAgain, type Roofline, timestampsTell } from './roofline.ts';
+import { benchStack, HEIGHTS, type StackRow } from './stack.ts';
 import { benchStep, type StepRow } from './steps.ts';
 import { type Clock, type Effort, QUICK, THOROUGH } from './timing.ts';
 import { ORIGINS, originName, workloads } from './workloads.ts';
 
-export const parts = ['roofline', 'kernels', 'steps'] as const;
+export const parts = ['roofline', 'kernels', 'steps', 'laplacian', 'stack', 'peers'] as const;
 export type Part = (typeof parts)[number];
 
 type Origin = (typeof ORIGINS)[number];
@@ -24,6 +27,8 @@ export interface Selection {
   readonly origins: readonly Origin[];
   /** Whose training steps are timed. */
   readonly steps: readonly Origin[];
+  /** Systems whose runs are stacked. */
+  readonly stacks: readonly string[];
 }
 
 export interface BenchResult {
@@ -40,6 +45,9 @@ export interface BenchResult {
   readonly peakAtEnd?: number;
   readonly kernels?: readonly KernelRow[];
   readonly steps?: readonly StepRow[];
+  readonly laplacian?: readonly LaplacianRow[];
+  readonly stack?: readonly StackRow[];
+  readonly peers?: { readonly ours: readonly OursRow[]; readonly rows: readonly PeerRow[] };
 }
 
 /** Every system once, then many runs of one system together. */
@@ -47,6 +55,12 @@ const STEPS: readonly Origin[] = [
   ...systems.map(({ name }) => ({ system: name, runs: 1 })),
   ...ORIGINS.filter(({ runs }) => runs > 1),
 ];
+
+/** Systems whose runs are stacked, and the one at which derivatives and peers are compared. */
+const STACKS: readonly string[] = ['thermoelasticity'];
+const REFERENCE = 'thermoelasticity';
+/** The parts that a run without names leaves out: they need programs that are not Tapir's. */
+const UPON_REQUEST: readonly Part[] = ['peers'];
 
 /**
  * Kernels and systems whose name contains `only`; `quick` leaves out all systems but the first unless `only` names
@@ -59,17 +73,30 @@ export function select(
   const unknown = names.find((name) => !parts.some((part) => part === name));
   if (unknown !== undefined)
     throw new UsageError(`there is nothing called ${unknown} to measure; there are ${parts.join(', ')}`);
-  const chosen = parts.filter((part) => names.length === 0 || names.includes(part));
+  const chosen = parts.filter((part) => (names.length === 0 ? !UPON_REQUEST.includes(part) : names.includes(part)));
   const usual = (all: readonly Origin[]) => (quick ? all.slice(0, 1) : all);
-  if (only === undefined) return { parts: chosen, library, origins: usual(ORIGINS), steps: usual(STEPS) };
+  if (only === undefined)
+    return { parts: chosen, library, origins: usual(ORIGINS), steps: usual(STEPS), stacks: STACKS };
   const kernels = library.filter(({ name }) => name.includes(only));
   const named = (all: readonly Origin[]) => all.filter((origin) => originName(origin).includes(only));
-  const selection: Selection =
-    kernels.length > 0
-      ? { parts: chosen, library: kernels, origins: usual(ORIGINS), steps: [] }
-      : { parts: chosen, library, origins: named(ORIGINS), steps: named(STEPS) };
-  const measured = { roofline: true, kernels: selection.origins.length > 0, steps: selection.steps.length > 0 };
-  if ((kernels.length > 0 || named(STEPS).length > 0) && chosen.some((part) => measured[part])) return selection;
+  const byKernel = kernels.length > 0;
+  const reference = !byKernel && REFERENCE.includes(only);
+  const selection: Selection = {
+    parts: chosen.filter((part) => reference || (part !== 'laplacian' && part !== 'peers')),
+    library: byKernel ? kernels : library,
+    origins: byKernel ? usual(ORIGINS) : named(ORIGINS),
+    steps: byKernel ? [] : named(STEPS),
+    stacks: byKernel ? [] : systems.map(({ name }) => name).filter((name) => name.includes(only)),
+  };
+  const measured: Record<Part, boolean> = {
+    roofline: true,
+    kernels: selection.origins.length > 0,
+    steps: selection.steps.length > 0,
+    laplacian: true,
+    stack: selection.stacks.length > 0,
+    peers: true,
+  };
+  if ((byKernel || named(STEPS).length > 0) && selection.parts.some((part) => measured[part])) return selection;
   const known = [...(chosen.includes('kernels') ? library.map(({ name }) => name) : []), ...STEPS.map(originName)];
   throw new UsageError(`--only ${only} leaves no ${chosen.join(', ')} to measure; there are ${known.join(', ')}`);
 }
@@ -79,6 +106,8 @@ export interface BenchOptions {
   readonly selection: Selection;
   readonly quick: boolean;
   readonly versions: Readonly<Record<string, string>>;
+  /** Whom to compare with, where the part is selected. */
+  readonly peers?: readonly PeerSpec[];
   readonly onStart?: (text: string) => void;
 }
 
@@ -91,7 +120,7 @@ export async function bench(device: Device, options: BenchOptions): Promise<Benc
   const method = (await timestampsTell(device)) ? 'timestamp queries' : 'wall clock';
   const clock: Clock = { method, emptyNs: dispatch.empty.medianNs };
   let result: BenchResult = { date, machine: fingerprint(device), load, clock: method, quick, dispatch };
-  if (selection.parts.some((part) => part !== 'steps')) {
+  if (selection.parts.some((part) => part === 'roofline' || part === 'kernels')) {
     onStart('roofline');
     result = { ...result, roofline: await measureRoofline(device, clock, effort, quick) };
   }
@@ -111,6 +140,17 @@ export async function bench(device: Device, options: BenchOptions): Promise<Benc
   }
   if (selection.parts.includes('steps') && selection.steps.length > 0)
     result = { ...result, steps: await benchSteps(device, options, effort) };
+  const shared = { device, effort, library: options.library, versions: options.versions, onStart };
+  if (selection.parts.includes('laplacian')) result = { ...result, laplacian: await benchLaplacian(shared) };
+  if (selection.parts.includes('stack') && selection.stacks.length > 0) {
+    const stack: StackRow[] = [];
+    for (const system of selection.stacks)
+      for (const optimizer of optimizers)
+        stack.push(...(await benchStack(system, optimizer, { ...shared, heights: quick ? [1, 4] : HEIGHTS })));
+    result = { ...result, stack };
+  }
+  if (selection.parts.includes('peers'))
+    result = { ...result, peers: await benchPeers({ ...shared, quick, peers: options.peers ?? [] }) };
   const { roofline } = result;
   return roofline ? { ...result, peakAtEnd: await peakAgain(device, roofline, clock, effort) } : result;
 }

@@ -7,43 +7,86 @@ import { type Global, jsonOption, pinOption, putJson, say, withDevice } from '..
 import { UsageError } from '../experiments/settings.ts';
 import { library as shipped } from '../kernels/index.ts';
 import { bench, parts, select } from './bench.ts';
+import { compare, comparisonText, readResult } from './compare.ts';
+import { markdown } from './markdown.ts';
+import { type PeerSpec, peersOf } from './peers.ts';
 import { report } from './report.ts';
 
 interface Options extends Global {
   readonly out?: string;
   readonly quick?: boolean;
   readonly only?: string;
+  readonly markdown?: string;
+  readonly python: string;
+  readonly authors?: string;
 }
 
-export function benchCommand(library: Library = shipped): Command {
+/** `peers` replaces the programs to compare with, for tests. */
+export function benchCommand(library: Library = shipped, peers?: readonly PeerSpec[]): Command {
   return new Command('bench')
-    .argument('[part...]', `${parts.join(', ')}; all unless named`)
-    .description('time kernels and training steps on this adapter, each kernel validated first, against a roofline')
+    .argument('[part...]', `${parts.join(', ')}; all but peers unless named`)
+    .description(
+      'time kernels, training steps, stacks and other programs on this adapter, everything validated before it is timed',
+    )
     .option('--only <name>', 'kernels or systems whose name contains this')
     .option('--quick', 'few samples, the first system only: about ten seconds')
     .option('--out <file>', 'write everything that was measured, as JSON with the machine, to a file')
+    .option('--markdown <file>', 'write the tables, as Markdown, to a file')
+    .option('--python <program>', 'the Python that has PyTorch or JAX, for peers', 'python3')
+    .option('--authors <dir>', "a checkout of the authors' code with soap.py in it, for peers")
     .addOption(pinOption())
     .addOption(jsonOption())
-    .action(async (names: string[], { out, quick = false, only, json, kernel }: Options) => {
+    .addCommand(compareCommand())
+    .action(async (names: string[], options: Options) => {
+      const { out, quick = false, only, json, kernel, python, authors } = options;
       const selection = select(library, { names, quick, ...(only === undefined ? {} : { only }) });
-      if (out !== undefined) demandWritable(out);
+      if (out !== undefined) demandWritable('--out', out);
+      if (options.markdown !== undefined) demandWritable('--markdown', options.markdown);
+      if (authors !== undefined && !existsSync(authors))
+        throw new UsageError(`--authors ${authors}: there is no such folder; name a checkout of the authors' code`);
       const status = statusLine();
       const result = await withDevice((device) =>
-        bench(device, { library, selection, quick, versions: kernel ?? {}, onStart: status.show }),
+        bench(device, {
+          library,
+          selection,
+          quick,
+          versions: kernel ?? {},
+          peers: peers ?? peersOf({ python, ...(authors === undefined ? {} : { authors }) }),
+          onStart: status.show,
+        }),
       ).finally(status.clear);
       if (out !== undefined) writeFileSync(out, `${JSON.stringify(result, null, 1)}\n`);
+      if (options.markdown !== undefined) writeFileSync(options.markdown, markdown(result));
       say(report(result), { json: json ?? false });
       if (json) putJson(result);
-      if (result.kernels?.some(({ refused }) => refused)) process.exitCode = 1;
+      const validated = [...(result.kernels ?? []), ...(result.laplacian ?? [])];
+      if (validated.some(({ refused }) => refused)) process.exitCode = 1;
+    });
+}
+
+function compareCommand(): Command {
+  return new Command('compare')
+    .argument('<before>', 'what --out wrote: A')
+    .argument('<after>', 'what --out wrote: B')
+    .description('exit 1 where B is slower than A beyond noise, and say where')
+    .exitOverride()
+    .configureOutput({ writeErr: () => {} })
+    .action((before: string, after: string, _: unknown, command: Command) => {
+      const { json = false } = command.optsWithGlobals<Global>();
+      const [a, b] = [readResult(before), readResult(after)];
+      const comparison = compare(a, b);
+      say(comparisonText(a, b, comparison), { json });
+      if (json) putJson(comparison);
+      if (!comparison.ok) process.exitCode = 1;
     });
 }
 
 /** Throws {@link UsageError} before minutes are spent on what cannot be kept. */
-function demandWritable(file: string): void {
+function demandWritable(option: string, file: string): void {
   const folder = dirname(file);
   if (!existsSync(folder) || !statSync(folder).isDirectory())
-    throw new UsageError(`--out ${file}: there is no folder ${folder}; create it first`);
-  if (existsSync(file) && !statSync(file).isFile()) throw new UsageError(`--out ${file} is a folder; name a file`);
+    throw new UsageError(`${option} ${file}: there is no folder ${folder}; create it first`);
+  if (existsSync(file) && !statSync(file).isFile()) throw new UsageError(`${option} ${file} is a folder; name a file`);
 }
 
 /** What is being measured, on one line of a terminal; nothing where stderr is none. */

@@ -4,7 +4,7 @@ import type { BenchResult } from './bench.ts';
 import type { KernelRow } from './kernels.ts';
 import type { Ceiling, Roofline } from './roofline.ts';
 import type { StepRow } from './steps.ts';
-import type { Spread } from './timing.ts';
+import { furtherTables, ms, rate, textOf, within } from './tables.ts';
 
 export function report(result: BenchResult): string {
   const { roofline, kernels, steps } = result;
@@ -14,19 +14,13 @@ export function report(result: BenchResult): string {
     ...(roofline ? [rooflineText(roofline)] : []),
     ...(kernels && kernels.length > 0 ? [kernelsText(kernels, result)] : []),
     ...(steps && steps.length > 0 ? [stepsText(steps)] : []),
+    ...furtherTables(result).map(textOf),
     noiseText(result),
   ].join('\n\n');
 }
 
-const ms = (ns: number) => {
-  const value = ns / 1e6;
-  const decimals = [100, 10, 1, 0.1].findIndex((least) => value >= least);
-  return value.toFixed(decimals < 0 ? 4 : decimals);
-};
 const us = (ns: number) => `${(ns / 1e3).toFixed(1)} us`;
-const rate = (value: number) => (value >= 1000 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2));
 const size = (bytes: number) => `${bytes / 2 ** 20} MiB`;
-const within = (time: Spread, show: (ns: number) => string) => `${show(time.minNs)} .. ${show(time.p90Ns)}`;
 
 function heading({ machine, clock, quick }: BenchResult): string {
   const { adapter, software, cpu, cores, node, webgpu, platform } = machine;
@@ -141,7 +135,8 @@ function scopesText({ origin, optimizer, scopes }: StepRow): string {
   return table([`${origin}, ${optimizer}`, 'kernel', 'dispatches', 'ms', 'share'], shown, [2, 3, 4]);
 }
 
-function noiseText({ load, machine, roofline, peakAtEnd }: BenchResult): string {
+/** What to think of these times: what else ran, how far the peak moved. */
+export function noiseText({ load, machine, roofline, peakAtEnd }: BenchResult): string {
   const moved = roofline && peakAtEnd ? Math.round(100 * (peakAtEnd / roofline.peakFlops - 1)) : 0;
   return [
     `Load average before the run: ${load.toFixed(1)} on ${machine.cores} cores${load > 0.5 ? '; something else was running' : ''}.`,

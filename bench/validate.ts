@@ -85,7 +85,7 @@ export async function errorOf(device: Device, plan: Plan, { values, outputs, exa
 }
 
 /** ||a - b|| / ||b||; NaN anywhere is infinitely far. */
-function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
+export function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let [difference, size] = [0, 0];
   for (let k = 0; k < b.length; k++) {
     difference += (a[k]! - b[k]!) ** 2;

@@ -98,7 +98,7 @@ export class Figure {
 
   text({ left, top, width, height }: Box, text: string): void {
     const place = { x: left + width / 2, y: top + height / 2, textAlign: 'center', textVerticalAlign: 'middle' };
-    this.#graphics.push({ type: 'text', style: { ...place, text, fill: GREY, font: `italic 13px ${FONT}` } });
+    this.#graphics.push({ type: 'text', style: { ...place, text, fill: GREY, font: `italic 13px ${FONT}` }, z: 6 });
   }
 
   legend(curves: Lines, place: Options): void {

@@ -1,6 +1,8 @@
 /** The command line: what a user types, in, and errors with a remedy, out. */
 import { Command, CommanderError } from 'commander';
 import { checkCommand, doctorCommand, listCommand, verifyCommand } from './look.ts';
+import { ntkCommand } from './ntk-command.ts';
+import { reportCommand } from './report.ts';
 import { explainCommand, trainCommand } from './run.ts';
 import { sweepCommand } from './sweep-command.ts';
 
@@ -29,6 +31,8 @@ export function tapir(...further: readonly Command[]): Command {
   const commands = [
     trainCommand(),
     sweepCommand(),
+    reportCommand(),
+    ntkCommand(),
     verifyCommand(),
     checkCommand(),
     explainCommand(),

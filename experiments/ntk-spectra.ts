@@ -4,7 +4,7 @@
  * span, J = L Q with Q Q^T = 1, which keeps every singular value and left singular vector; L is small enough for the
  * singular value decomposition of a library.
  */
-import { EigenvalueDecomposition, Matrix, SVD } from 'ml-matrix';
+import { EigenvalueDecomposition, Matrix, QrDecomposition, SVD } from 'ml-matrix';
 
 /** A tall matrix, row-major. */
 export interface Tall {
@@ -30,7 +30,8 @@ export function reduceRows({ rows, columns, data }: Tall, noise = NOISE): Tall {
     const pivot = left.reduce((best, size, i) => (size > left[best]! ? i : best), 0);
     if (left[pivot]! <= floor) break;
     const q = data.slice(pivot * columns, (pivot + 1) * columns);
-    for (let sweep = 0; sweep < 2; sweep++) for (const other of basis) subtract(q, 0, other, dot(q, 0, other, 0, columns));
+    for (let sweep = 0; sweep < 2; sweep++)
+      for (const other of basis) subtract(q, 0, other, dot(q, 0, other, 0, columns));
     const size = Math.sqrt(dot(q, 0, q, 0, columns));
     for (let p = 0; p < columns; p++) q[p] = q[p]! / size;
     const l = new Float64Array(rows);
@@ -44,8 +45,67 @@ export function reduceRows({ rows, columns, data }: Tall, noise = NOISE): Tall {
     basis.push(q);
     coordinates.push(l);
   }
-  return beside(coordinates.map((l) => ({ rows, columns: 1, data: l })), rows);
+  return beside(
+    coordinates.map((l) => ({ rows, columns: 1, data: l })),
+    rows,
+  );
 }
+
+/**
+ * Orthonormal columns that span what the columns of J span as computed, rounding included: directions far below the
+ * accuracy of the rows count as much as any other. A sample of the columns of J, more than rows, will do.
+ */
+export function computedRange(J: Tall): Tall {
+  const { rows, columns, data } = J;
+  const touched = Array.from({ length: rows }, (_, i) => dot(data, i * columns, data, i * columns, columns) > 0);
+  const indices = touched.flatMap((some, i) => (some ? [i] : []));
+  if (isIndependent(J, indices)) {
+    const unit = new Float64Array(rows * indices.length);
+    indices.forEach((i, j) => {
+      unit[i * indices.length + j] = 1;
+    });
+    return { rows, columns: indices.length, data: unit };
+  }
+  const { data: reduced, columns: rank } = reduceRows({ rows, columns, data: data.slice() }, FAR_BELOW_ROUNDING);
+  const scaled = new Matrix(rows, rank);
+  for (let j = 0; j < rank; j++) {
+    let size = 0;
+    for (let i = 0; i < rows; i++) size = Math.max(size, Math.abs(reduced[i * rank + j]!));
+    for (let i = 0; i < rows; i++) scaled.set(i, j, reduced[i * rank + j]! / size);
+  }
+  const Q = new QrDecomposition(scaled).orthogonalMatrix;
+  const all = Float64Array.from({ length: rows * rank }, (_, k) => Q.get(Math.floor(k / rank), k % rank));
+  return { rows, columns: rank, data: all };
+}
+
+/** Whether the given rows of J are independent: what reduction leaves of them, scaled to length 1, has full rank. */
+function isIndependent({ rows, columns, data }: Tall, indices: readonly number[]): boolean {
+  if (columns < indices.length) return false;
+  const rest = data.slice();
+  reduceRows({ rows, columns, data: rest });
+  const left = indices.map((i) => rest.subarray(i * columns, (i + 1) * columns));
+  const largest = left.reduce((most, row) => Math.max(most, dot(row, 0, row, 0, columns)), 0);
+  const rowsLeft = left.filter((row) => dot(row, 0, row, 0, columns) > FAR_BELOW_ROUNDING * largest);
+  const n = rowsLeft.length;
+  const factor: Float64Array[] = [];
+  for (let i = 0; i < n; i++) {
+    const row = rowsLeft[i]!;
+    const size = dot(row, 0, row, 0, columns);
+    const own = new Float64Array(n);
+    for (let j = 0; j < i; j++)
+      own[j] = (dot(row, 0, rowsLeft[j]!, 0, columns) - dot(own, 0, factor[j]!, 0, j)) / factor[j]![j]!;
+    const remains = size - dot(own, 0, own, 0, i);
+    if (remains <= DEPENDENT * size) return false;
+    own[i] = Math.sqrt(remains);
+    factor.push(own);
+  }
+  return true;
+}
+
+/** Share of its square that a row must keep off the others to count as independent of them. */
+const DEPENDENT = 1e-10;
+/** What exactly dependent rows leave of each other lies below this share of a row, and their rounding above it. */
+const FAR_BELOW_ROUNDING = 1e-20;
 
 /** x . y over `count` elements from the given places. */
 function dot(x: Float64Array, from: number, y: Float64Array, at: number, count: number): number {
@@ -107,7 +167,8 @@ export function singular({ rows, columns, data }: Tall): Singular {
   const matrix = Matrix.from1DArray(rows, columns, data as unknown as number[]);
   const svd = new SVD(matrix, { computeLeftSingularVectors: true, computeRightSingularVectors: false });
   const U = new Float64Array(rows * columns);
-  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) U[i * columns + j] = svd.leftSingularVectors.get(i, j);
+  for (let i = 0; i < rows; i++)
+    for (let j = 0; j < columns; j++) U[i * columns + j] = svd.leftSingularVectors.get(i, j);
   return { U: { rows, columns, data: U }, values: Float64Array.from(svd.diagonal) };
 }
 

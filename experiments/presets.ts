@@ -149,7 +149,7 @@ export const presets: readonly Preset[] = [
     seeds: [42, 123],
     published: true,
     variant: 'paper',
-    epochs: 500,
+    epochs: 1000,
     network: { hidden: 2, width: 16 },
   },
 ];

@@ -22,6 +22,8 @@ interface Row extends Method {
 export interface PublishedTable {
   /** From the weakest coupling to the strongest, as in the tables' columns; the paper names them only in part. */
   readonly couplings: readonly number[];
+  /** How sure it is that these couplings are the paper's. */
+  readonly inferred?: string;
   readonly rows: readonly Row[];
 }
 
@@ -37,6 +39,7 @@ function row(optimizer: Optimizer, weighting: Weighting, line: string): Row {
 export const published: Readonly<Record<string, PublishedTable>> = {
   thermoelasticity: {
     couplings: [1, 5, 10, 20, 50],
+    inferred: 'the paper names five values from 1 to 50 only by their range; 5, 10 and 20 are our choice',
     rows: [
       row(
         'adam',
@@ -72,6 +75,8 @@ export const published: Readonly<Record<string, PublishedTable>> = {
   },
   'reaction-diffusion': {
     couplings: [0.5, 5, 10, 30],
+    inferred:
+      'the paper does not print its four values; 0.5 and 30 are those of its table of eigenvalues, 5 and 10 our choice',
     rows: [
       row('adam', 'none', '3.47e-3 +- 2.34e-3 | 5.74e-3 +- 5.62e-3 | 3.94e-3 +- 1.23e-3 | 1.12e-2 +- 3.43e-3'),
       row('soap', 'none', '9.90e-5 +- 4.42e-5 | 1.07e-4 +- 4.56e-5 | 8.37e-5 +- 3.45e-5 | 8.05e-5 +- 4.91e-5'),
@@ -83,6 +88,8 @@ export const published: Readonly<Record<string, PublishedTable>> = {
   },
   'nernst-planck-poisson': {
     couplings: [1, 0.5, 0.2],
+    inferred:
+      "the paper does not print its three values; these are the ones with which its code comes near its table's Adam row",
     rows: [
       row('adam', 'none', '3.74e-3 +- 5.90e-3 | 2.09e-3 +- 1.59e-3 | 3.76e-2 +- 2.33e-3'),
       row('soap', 'none', '8.53e-5 +- 4.36e-5 | 2.08e-4 +- 8.85e-5 | 9.31e-4 +- 2.92e-4'),

@@ -61,7 +61,8 @@ function cell(fraction: number, points: number): [index: number, weight: number]
   return [index, position - index];
 }
 
-function palette(map: ColourMap): Uint8Array {
+/** 256 colours, three bytes each, lowest first; the last is for what is missing. */
+export function palette(map: ColourMap): Uint8Array {
   const colours = stops[map].map((hex) => [0, 2, 4].map((at) => Number.parseInt(hex.slice(at, at + 2), 16)));
   const bytes = new Uint8Array(3 * 256).fill(0xc8);
   for (let at = 0; at < LEVELS; at++) {
@@ -75,13 +76,26 @@ function palette(map: ColourMap): Uint8Array {
 
 /** `rows` are palette indices, each row after a zero byte. */
 function png(width: number, height: number, colours: Uint8Array, rows: Uint8Array): Buffer {
+  const chunks = [chunk('PLTE', colours), chunk('IDAT', deflateSync(rows))];
+  return assemble(width, height, 3, chunks);
+}
+
+/** A `data:` address of an image of `width` x `height` colours, four bytes each: red, green, blue, opacity. */
+export function imageOf(pixels: Uint8Array, [width, height]: readonly [number, number]): string {
+  const rows = new Uint8Array((4 * width + 1) * height);
+  for (let row = 0; row < height; row++)
+    rows.set(pixels.subarray(4 * width * row, 4 * width * (row + 1)), (4 * width + 1) * row + 1);
+  return `data:image/png;base64,${assemble(width, height, 6, [chunk('IDAT', deflateSync(rows))]).toString('base64')}`;
+}
+
+/** `type` as PNG numbers them: 3 for a palette, 6 for red, green, blue, opacity. */
+function assemble(width: number, height: number, type: number, chunks: readonly Buffer[]): Buffer {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);
   header.writeUInt32BE(height, 4);
-  header.set([8, 3, 0, 0, 0], 8);
+  header.set([8, type, 0, 0, 0], 8);
   const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-  const chunks = [chunk('IHDR', header), chunk('PLTE', colours), chunk('IDAT', deflateSync(rows)), chunk('IEND')];
-  return Buffer.concat([signature, ...chunks]);
+  return Buffer.concat([signature, chunk('IHDR', header), ...chunks, chunk('IEND')]);
 }
 
 function chunk(type: string, data: Uint8Array = new Uint8Array(0)): Buffer {

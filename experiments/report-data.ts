@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemNamed } from '../systems/index.ts';
 import { presetNamed, publishedEpochs, type RunPlan } from './presets.ts';
-import { type Method, methodName, type PublishedCell, publishedCell } from './published.ts';
+import { type Method, methodName, type PublishedCell, published, publishedCell } from './published.ts';
 import { readSweep, type SweepRecord } from './sweep-folder.ts';
 import { type Summary, summarySchema } from './sweep-summary.ts';
 
@@ -55,6 +55,8 @@ export interface SystemReport {
   readonly rows: readonly MethodRow[];
   /** In what these runs differ from the paper's. */
   readonly caveats: readonly string[];
+  /** How sure it is that the published couplings are these. */
+  readonly inferred?: string;
 }
 
 export interface Report {
@@ -146,12 +148,12 @@ function systemReport(
   const rows = methods.map(({ optimizer, weighting }): MethodRow => {
     const own = runs.filter((run) => run.optimizer === optimizer && run.weighting === weighting);
     const cells = couplings.map((value) => {
-      const published = compare ? publishedCell(name, { optimizer, weighting }, value) : undefined;
+      const printed = compare ? publishedCell(name, { optimizer, weighting }, value) : undefined;
       return cellOf(
         value,
         own.filter((run) => run.coupling.value === value),
         summaries,
-        published,
+        printed,
       );
     });
     const ours = quotient(cells.at(-1)?.final?.mean, cells[0]?.final?.mean);
@@ -165,7 +167,9 @@ function systemReport(
   });
   const measure = score === 'rmse' ? 'mean absolute RMSE of the fields' : 'mean relative L2 error of the fields';
   const { title } = systemNamed(name);
-  return { system: name, title, coupling: coupling.name, couplings, measure, rows, caveats: caveatsOf(runs) };
+  const inferred = compare ? published[name]?.inferred : undefined;
+  const about = { system: name, title, coupling: coupling.name, couplings, measure, rows, caveats: caveatsOf(runs) };
+  return { ...about, ...(inferred ? { inferred } : {}) };
 }
 
 function cellOf(

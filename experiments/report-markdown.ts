@@ -48,6 +48,7 @@ function systemText(system: SystemReport): string {
     ...warning,
     legend(system),
     grid(headOf(system), main),
+    ...(system.inferred ? [`Published columns: ${system.inferred}.`] : []),
     `Degradation: final error at ${system.coupling} = ${system.couplings.at(-1)} over that at ${system.couplings[0]}.`,
     grid(['method', 'ours', 'published'], slopes),
     "Best error seen (an oracle's choice), then the error at the smallest unweighted loss.",

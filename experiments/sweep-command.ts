@@ -6,6 +6,7 @@ import { table } from './explain.ts';
 import { type Overrides, presetNamed, presets } from './presets.ts';
 import { integer, number, seedList, UsageError } from './settings.ts';
 import { type SweepOutcome, sweep } from './sweep.ts';
+import { SweepFolder } from './sweep-folder.ts';
 import {
   DEFAULT_STACK,
   type Group,
@@ -76,6 +77,7 @@ export function sweepCommand(): Command {
       const plan = sweepPlan(presetNamed(name), overrides, stack);
       const groups = selectGroups(plan, only, shard);
       if (dryRun) return showPlan(plan, groups, options);
+      SweepFolder.check(out, plan);
       const outcome = await interruptible((signal) =>
         withDevice((device) =>
           sweep({
@@ -92,11 +94,16 @@ export function sweepCommand(): Command {
     });
 }
 
+/** npm and `timeout` pass on what the terminal sends as well: one interrupt may come twice. */
+const SAME_INTERRUPT_MS = 1000;
+
 /** Aborts at the first interrupt, exits at the second. */
 async function interruptible<T>(use: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const stop = new AbortController();
+  let first = Number.NaN;
   const interrupted = () => {
-    if (stop.signal.aborted) process.exit(130);
+    if (!stop.signal.aborted) first = performance.now();
+    else if (performance.now() - first > SAME_INTERRUPT_MS) process.exit(130);
     stop.abort();
   };
   process.on('SIGINT', interrupted).on('SIGTERM', interrupted);

@@ -54,28 +54,30 @@ export class SweepFolder {
   }
 
   /**
-   * Makes the folder of a sweep, or finds it with this very plan in it. Throws {@link UsageError} where it holds something
-   * else, {@link RunFolderError} where it cannot be used.
+   * Throws {@link UsageError} where `path` holds anything but this very plan, {@link RunFolderError} where it is a file.
+   * Writes nothing.
    */
-  static open(path: string, plan: SweepPlan, command: string): SweepFolder {
-    const folder = new SweepFolder(path);
-    if (existsSync(path) && !statSync(path).isDirectory())
-      throw new RunFolderError(`${path} is a file; choose a folder with --out`);
+  static check(path: string, plan: SweepPlan): void {
+    if (!existsSync(path)) return;
+    if (!statSync(path).isDirectory()) throw new RunFolderError(`${path} is a file; choose a folder with --out`);
     if (!existsSync(join(path, PLAN))) {
-      if (existsSync(join(path, 'config.json')))
-        throw new UsageError(`${path} holds a training run, not a sweep; choose another --out`);
-      const { groups: _, ...rest } = plan;
-      const record: SweepRecord = { format: FORMAT, created: new Date().toISOString(), command, ...rest };
-      folder.#attempt(() => {
-        mkdirSync(path, { recursive: true });
-        replaceFile(join(path, PLAN), `${JSON.stringify(record, null, 1)}\n`);
-      });
+      if (!existsSync(join(path, 'config.json'))) return;
+      throw new UsageError(`${path} holds a training run, not a sweep; choose another --out`);
     }
     const difference = differenceOf(readSweep(path), plan);
     if (difference)
       throw new UsageError(`${path} holds another sweep: ${difference}; repeat its options or choose another --out`);
+  }
+
+  /** Makes the folder of a sweep, or finds it with this very plan in it; throws as {@link check} does. */
+  static open(path: string, plan: SweepPlan, command: string): SweepFolder {
+    SweepFolder.check(path, plan);
+    const folder = new SweepFolder(path);
+    const { groups: _, ...rest } = plan;
+    const record: SweepRecord = { format: FORMAT, created: new Date().toISOString(), command, ...rest };
     folder.#attempt(() => {
       for (const name of ['runs', 'groups']) mkdirSync(join(path, name), { recursive: true });
+      if (!existsSync(join(path, PLAN))) replaceFile(join(path, PLAN), `${JSON.stringify(record, null, 1)}\n`);
     });
     return folder;
   }
@@ -104,8 +106,8 @@ export class SweepFolder {
     });
   }
 
-  /** Locks a group and removes what a killed process left of it; undefined where another process has it. */
-  lockGroup(id: string, runs: readonly RunPlan[]): (() => void) | undefined {
+  /** Locks a group and removes what a killed process left of it. Returns what unlocks it, or why another process has it. */
+  lockGroup(id: string, runs: readonly RunPlan[]): (() => void) | string {
     const path = this.#group(id);
     return this.#attempt(() => {
       mkdirSync(path, { recursive: true });
@@ -113,7 +115,7 @@ export class SweepFolder {
       try {
         unlock = lock(path);
       } catch (error) {
-        if (error instanceof RunFolderError) return undefined;
+        if (error instanceof RunFolderError) return error.message;
         throw error;
       }
       const drafts = new RegExp(`^\\.(${runs.map((run) => run.id.replaceAll('.', '\\.')).join('|')})\\.\\d+\\.tmp$`);

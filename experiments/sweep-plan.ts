@@ -1,5 +1,5 @@
 /** What a sweep does in which order: runs of one shape in groups, and which of them one process takes. */
-import { countOf, fieldsOf, parameterCount, stacksOf } from '../systems/index.ts';
+import { countOf, parameterCount, stacksOf } from '../systems/index.ts';
 import { type Overrides, type Preset, planOf, type RunPlan, systemOf } from './presets.ts';
 import { methodName } from './published.ts';
 import { UsageError } from './settings.ts';
@@ -135,9 +135,3 @@ export function groupTitle({ runs }: Group): string {
   const [first] = runs;
   return `${first!.system} ${methodName(first!)}${runs.length > 1 ? ` x${runs.length}` : ''}`;
 }
-
-/** Fields of a run's system, in the order in which errors name them. */
-export const fieldsOfRun = (run: RunPlan): string[] => {
-  const system = systemOf(run);
-  return fieldsOf(system).filter((field) => field in system.exact);
-};

@@ -9,7 +9,7 @@ export const EVERY = 25;
 const KEPT = 400;
 
 const number = z.number().nullable();
-const line = z.object({
+export const lineSchema = z.object({
   epoch: z.int(),
   /** Unweighted loss terms of the epoch, before its step; null where not a number. */
   losses: z.record(z.string(), number),
@@ -20,14 +20,14 @@ const line = z.object({
   rmse: number,
 });
 const recordSchema = z.object({
-  history: z.array(line),
+  history: z.array(lineSchema),
   best: z.object({ error: number, epoch: z.int() }),
   bestLoss: z.object({ loss: number, error: number, epoch: z.int() }),
   diverged: z.object({ epoch: z.int(), term: z.string(), value: z.string() }).optional(),
 });
 
 /** One look at a run. */
-export type Line = z.infer<typeof line>;
+export type Line = z.infer<typeof lineSchema>;
 /** A run so far. Errors are in the measure that the run is scored by. */
 export type RunRecord = z.infer<typeof recordSchema>;
 export const recordsSchema = z.array(recordSchema);

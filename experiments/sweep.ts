@@ -1,6 +1,7 @@
 /** Works through the plan of a sweep: stack after stack, each run written when it is done, nothing done twice. */
 import { BufferSizeError, type Device, type Library } from '../engine/index.ts';
 import type { RunPlan } from './presets.ts';
+import type { ProgressStream } from './progress.ts';
 import { peekState, stackName } from './sweep-checkpoint.ts';
 import { SweepFolder } from './sweep-folder.ts';
 import { costOf, type Group, groupTitle, type Shard, type SweepPlan, selectGroups } from './sweep-plan.ts';
@@ -22,6 +23,8 @@ export interface SweepSession {
   readonly command: string;
   /** Aborted when the user asks to stop. */
   readonly signal: AbortSignal;
+  /** Where progress goes: stderr unless stated. */
+  readonly stream?: ProgressStream;
 }
 
 export interface SweepOutcome {
@@ -54,9 +57,9 @@ export async function sweep(session: SweepSession): Promise<SweepOutcome> {
     for (const group of groups) {
       if (signal.aborted) break;
       const unlock = work.pending(group).length > 0 ? folder.lockGroup(group.id, plan.runs) : () => {};
-      if (!unlock) {
+      if (typeof unlock === 'string') {
         busy.push(group.id);
-        work.progress.note(`${group.id} is in the hands of another process`);
+        work.progress.note(unlock);
         continue;
       }
       try {
@@ -105,7 +108,7 @@ class Work {
     this.total = all.length;
     this.before = this.finished;
     this.#given = this.#doneUnits();
-    this.progress = startSweepProgress(`sweep ${session.plan.preset}`);
+    this.progress = startSweepProgress(`sweep ${session.plan.preset}`, session.stream);
   }
 
   get finished(): number {
@@ -146,12 +149,17 @@ class Work {
     if (signal.aborted) return [];
     const own = runs.reduce((sum, run) => sum + (this.#units.get(run.id) ?? 0), 0);
     this.#given += own * (epoch / runs[0]!.epochs);
-    const progress = (state: StackProgress) => this.#show(group, state, own);
-    progress({ epoch, epochs: runs[0]!.epochs, loss: Number.NaN, error: Number.NaN, diverged: 0 });
+    let last: StackProgress = { epoch, epochs: runs[0]!.epochs, loss: Number.NaN, error: Number.NaN, diverged: 0 };
+    const progress = (state: StackProgress) => {
+      last = state;
+      this.#show(group, state, own);
+    };
+    progress(last);
     try {
       const where = { device, library, versions, folder: this.#folder, group: id, signal, checkpointEvery };
       const summaries = (await trainStack({ ...where, runs, ...(from ? { from } : {}), progress })) ?? [];
       for (const summary of summaries) this.#tell(summary);
+      if (summaries.length > 0) this.#show(group, last, 0);
       return summaries;
     } catch (error) {
       if (!(error instanceof BufferSizeError) || runs.length === 1 || from !== undefined) throw error;

@@ -175,26 +175,36 @@ describe('bad input', () => {
       .parseAsync(args, { from: 'user' });
 
   it.each([
-    [['kernel'], /there is nothing called kernel to measure; there are roofline, kernels, steps/],
-    [['--only', 'fft'], /--only fft leaves no roofline, kernels, steps to measure; there are dense_jet/],
+    [['kernel'], /there is nothing called kernel to measure; there are roofline, kernels, steps, laplacian/],
+    [
+      ['--only', 'fft'],
+      /--only fft leaves no roofline, kernels, steps, laplacian, stack to measure; there are dense_jet/,
+    ],
     [['steps', '--only', 'vjp'], /--only vjp leaves no steps to measure; there are thermoelasticity/],
     [['--kernel', 'dense_jet=best'], /dense_jet has no version best; it has simple/],
     [['--out', 'no/such/folder/b.json'], /there is no folder no\/such\/folder; create it first/],
-    [['--out', tmpdir()], /is a folder; name a file/],
+    [['--out', tmpdir()], /--out .* is a folder; name a file/],
+    [['--markdown', tmpdir()], /--markdown .* is a folder; name a file/],
+    [['peers', '--authors', 'no/such'], /--authors no\/such: there is no such folder; name a checkout/],
+    [['compare', 'a.json'], /missing required argument 'after'/],
+    [['compare', 'no/a.json', 'no/b.json'], /there is no file no\/a.json; tapir bench --out writes one/],
+    [['compare', 'package.json', 'package.json'], /package.json is no result of tapir bench/],
   ])('%s is one line that says what would be right', async (args, message) => {
     await expect(run(...args)).rejects.toThrow(message);
   });
 
   it('selects by part, by kernel and by system', () => {
     const all = select(library, { names: [], quick: false });
-    expect(all.parts).toEqual(['roofline', 'kernels', 'steps']);
+    expect(all.parts).toEqual(['roofline', 'kernels', 'steps', 'laplacian', 'stack']);
     expect(all.steps.map(({ system }) => system)).toContain('symmetric');
     expect(select(library, { names: ['steps'], quick: true }).steps).toEqual([{ system: 'thermoelasticity', runs: 1 }]);
     expect(select(library, { names: [], only: 'vjp', quick: false }).library.map(({ name }) => name)).toEqual([
       'vjp(dense_jet)',
     ]);
-    expect(select(library, { names: [], only: 'reaction', quick: true }).origins).toEqual([
-      { system: 'reaction-diffusion', runs: 1 },
-    ]);
+    const reaction = select(library, { names: [], only: 'reaction', quick: true });
+    expect(reaction.origins).toEqual([{ system: 'reaction-diffusion', runs: 1 }]);
+    expect(reaction.stacks).toEqual(['reaction-diffusion']);
+    expect(reaction.parts).toEqual(['roofline', 'kernels', 'steps', 'stack']);
+    expect(select(library, { names: ['peers'], only: 'thermo', quick: true }).parts).toEqual(['peers']);
   });
 });

@@ -1,4 +1,4 @@
-/** The report of a sweep whose results are made up: statistics, ratios, what is missing, and the page itself. No adapter. */
+/** The report of a sweep whose results are made up: statistics, ratios, what is missing, and the page itself. Surfaces need an adapter. */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,7 +27,10 @@ function sweepOf(preset: string, result: Result, overrides: Overrides = {}): str
   const folder = SweepFolder.open(path, plan, `tapir sweep ${preset}`);
   for (const run of plan.runs) {
     const error = result(run);
-    if (error !== undefined) folder.writeRun(run.id, filesOf(run, error));
+    if (error === undefined) continue;
+    mkdirSync(join(folder.path, 'runs', run.id));
+    for (const [name, contents] of filesOf(run, error))
+      writeFileSync(join(folder.path, 'runs', run.id, name), contents);
   }
   return path;
 }
@@ -53,18 +56,19 @@ function filesOf(run: RunPlan, error: number): Map<string, string | Uint8Array> 
     ...(lost ? { diverged: { epoch: 7, term: 'BC', value: 'NaN' } } : {}),
     ...{ msPerStep: 1, stackedWith: 0, dispatchesPerStep: 20, adapter: 'an adapter', finished: '2026-01-02T03:04:05Z' },
   };
-  const points = system.evaluation();
-  const tensors = new Map(
-    fields.map((field) => [
-      field,
-      tensor(Float32Array.from(knownValues(system, `${field}_exact`, run.parameters, points))),
-    ]),
-  );
   return new Map<string, string | Uint8Array>([
     ['summary.json', JSON.stringify(summary)],
     ['metrics.jsonl', `${lines.join('\n')}\n`],
-    ...(lost ? [] : [['fields.safetensors', encodeSafetensors({ tensors, metadata: {} })] as const]),
+    ...(lost || run.seed !== 42 ? [] : [['fields.safetensors', exactFields(run)] as const]),
   ]);
+}
+
+function exactFields(run: RunPlan): Uint8Array {
+  const system = systemOf(run);
+  const points = system.evaluation();
+  const values = (field: string) => knownValues(system, `${field}_exact`, run.parameters, points);
+  const fields = Object.keys(system.exact).map((field) => [field, tensor(Float32Array.from(values(field)))] as const);
+  return encodeSafetensors({ tensors: new Map(fields), metadata: {} });
 }
 
 describe('statsOf', () => {
@@ -135,19 +139,19 @@ describe('the report of a partial sweep', () => {
     ]);
     expect(report.diverged).toContain('thermoelasticity-gamma1-soap-grad-norm-s123: BC is NaN at epoch 7');
     expect(reaction!.rows[0]!.cells[0]).toMatchObject({ done: 0, published: { mean: 1.55e-3 } });
-    expect(thermoelasticity!.caveats.join()).toMatch(/500 epochs, the paper took 30,000.*2 x 16.*4 x 64/);
+    expect(thermoelasticity!.caveats.join()).toMatch(/1,000 epochs, the paper took 30,000.*2 x 16.*4 x 64/);
   });
 
-  it('is a Markdown file and a page that needs nothing else', () => {
+  it('is a Markdown file and a page that needs nothing else', async () => {
     const path = sweepOf('quick', mixed);
-    const { markdown, html } = writeReport(path);
+    const { markdown, html } = await writeReport(path);
     const [text, page] = [readFileSync(markdown, 'utf8'), readFileSync(html, 'utf8')];
     for (const part of [
       'an adapter',
       '2026-01-02',
       'tapir sweep quick',
       '7 of 24',
-      '500 epochs, the paper took 30,000',
+      '1,000 epochs, the paper took 30,000',
     ]) {
       expect(text).toContain(part);
       expect(page).toContain(part);
@@ -165,43 +169,43 @@ describe('the report of a partial sweep', () => {
     expect(depth).toBe(0);
   });
 
-  it('of nothing yet still lists everything as missing', () => {
+  it('of nothing yet still lists everything as missing', async () => {
     const path = sweepOf('ends', () => undefined);
     const out = join(base, 'elsewhere', 'page.html');
-    const { report, markdown } = writeReport(path, out);
+    const { report, markdown } = await writeReport(path, out);
     expect(report.missing).toHaveLength(12);
     expect(existsSync(out)).toBe(true);
     expect(markdown).toBe(join(base, 'elsewhere', 'page.md'));
   });
 });
 
-it('a whole factorial has no missing cell, and draws the flow as well', () => {
+it('a whole factorial has no missing cell, and draws the flow as well', async () => {
   const path = sweepOf(
     'paper',
     (run) => publishedCell(run.system, run, run.coupling.value)!.mean * (1 + run.seed / 1000),
   );
-  const { report, html } = writeReport(path);
+  const { report, html } = await writeReport(path);
   const { done, missing, far, systems } = report;
   expect([done, missing, far]).toEqual([234, [], []]);
   const cells = systems.flatMap(({ rows }) => rows.flatMap((row) => row.cells));
   expect(cells).toHaveLength(78);
   for (const { final, ratio } of cells) expect([final!.n, ratio! < 1.5]).toEqual([3, true]);
   expect(systems.flatMap(({ caveats }) => caveats)).toEqual([]);
-  expect(readFileSync(html, 'utf8').match(/<image /g)).toHaveLength(2 * 4 * 5);
+  expect(readFileSync(html, 'utf8').match(/<image /g)).toHaveLength(2 * 4 * (5 + 4));
 });
 
-it('refuses a folder that holds no sweep, and one that is damaged, in one line', () => {
-  expect(() => writeReport(base)).toThrow(/holds no sweep: there is no sweep\.json$/);
+it('refuses a folder that holds no sweep, and one that is damaged, in one line', async () => {
+  await expect(writeReport(base)).rejects.toThrow(/holds no sweep: there is no sweep\.json$/);
   const path = join(base, 'x');
   mkdirSync(path);
   writeFileSync(join(path, 'sweep.json'), '{"preset":');
-  expect(() => writeReport(path)).toThrow(/is not the plan of a sweep/);
+  await expect(writeReport(path)).rejects.toThrow(/is not the plan of a sweep/);
 });
 
-it('a summary that cannot be read is named, not counted', () => {
+it('a summary that cannot be read is named, not counted', async () => {
   const path = sweepOf('quick', mixed);
   const id = 'thermoelasticity-gamma50-adam-grad-norm-s42';
   writeFileSync(join(path, 'runs', id, 'summary.json'), '{}');
-  const { report } = writeReport(path);
+  const { report } = await writeReport(path);
   expect([report.done, report.damaged]).toEqual([6, [id]]);
 });

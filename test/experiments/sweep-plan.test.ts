@@ -1,10 +1,12 @@
 /** What a sweep plans, selects, remembers and keeps in its folder. No adapter. */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { newTape } from '../../engine/index.ts';
+import { CheckpointError } from '../../experiments/checkpoint.ts';
 import { planOf, presetNamed, presets, type RunPlan, systemOf } from '../../experiments/presets.ts';
+import { encodeState, peekState, readState } from '../../experiments/sweep-checkpoint.ts';
 import { SweepFolder } from '../../experiments/sweep-folder.ts';
 import { onlyRuns, selectGroups, shardOf, sweepPlan } from '../../experiments/sweep-plan.ts';
 import { duration, sweepLine } from '../../experiments/sweep-progress.ts';
@@ -225,12 +227,43 @@ describe('the folder', () => {
     const { id, runs } = quick.groups[0]!;
     const draft = join(folder.path, 'runs', `.${runs[0]!.id}.4711.tmp`);
     mkdirSync(draft);
-    const unlock = folder.lockGroup(id, quick.runs)!;
+    const unlock = folder.lockGroup(id, quick.runs) as () => void;
     expect(existsSync(draft)).toBe(false);
-    expect(folder.lockGroup(id, quick.runs)).toBeUndefined();
+    expect(folder.lockGroup(id, quick.runs)).toMatch(/in use by process/);
     unlock();
     writeFileSync(join(folder.path, 'groups', id, '.lock'), `${process.ppid} ${hostname()}\n`);
-    expect(folder.lockGroup(id, quick.runs)).toBeUndefined();
+    expect(folder.lockGroup(id, quick.runs)).toMatch(/in use by process/);
+  });
+});
+
+describe('the state of a stack', () => {
+  const { runs } = sweepPlan(presetNamed('quick')).groups[0]!;
+  const snapshot = { epoch: 50, values: { theta: Float32Array.of(1, Number.NaN, -0) } };
+  const state = { snapshot, records: runs.map(emptyRecord), pace: { ms: 1.5, steps: 25 } };
+  const shapes = { theta: [3] };
+  let path = '';
+  beforeEach(() => {
+    path = join(mkdtempSync(join(tmpdir(), 'tapir-')), 'x.safetensors');
+  });
+  afterEach(() => rmSync(dirname(path), { recursive: true, force: true }));
+
+  it('comes back as it was', () => {
+    writeFileSync(path, encodeState(state, runs, shapes));
+    expect(readState(path, runs, shapes)).toEqual(state);
+    expect(peekState(path)).toEqual({ epoch: 50, ids: idsOf(runs) });
+  });
+
+  it('is refused where it is damaged or not of these runs, with a remedy', () => {
+    const bytes = encodeState(state, runs, shapes);
+    writeFileSync(path, bytes);
+    const other = runs.map((each) => ({ ...each, learningRate: 7 }));
+    expect(() => readState(path, other, shapes)).toThrow(/of other runs; remove it/);
+    expect(() => readState(path, runs, { theta: [4] })).toThrow(/theta of shape \[3\], \[4\] is needed; remove it/);
+    writeFileSync(path, bytes.subarray(0, bytes.length - 5));
+    for (const read of [() => peekState(path), () => readState(path, runs, shapes)]) {
+      expect(read).toThrow(CheckpointError);
+      expect(read).toThrow(/remove it to train its runs from the start$/);
+    }
   });
 });
 

@@ -106,7 +106,7 @@ describe('a sweep', () => {
     expect(epochs).toEqual([25, 30]);
     const again = await run('whole', plan);
     expect([again.before, again.finished, again.runs]).toEqual([3, 3, []]);
-    const { report } = writeReport(join(base, 'whole'));
+    const { report } = await writeReport(join(base, 'whole'));
     expect([report.done, report.planned]).toEqual([3, 3]);
   });
 
