@@ -97,7 +97,7 @@ describe('a kernel that is wrong', () => {
         return {
           dispatches: dispatches.map((dispatch) => ({
             ...dispatch,
-            code: dispatch.code.replace('k < 64u', 'k < 63u'),
+            code: dispatch.code.replace(/(\w) < 64u; \1\+\+/, '$1 < 63u; $1++'),
           })),
         };
       },
