@@ -137,9 +137,11 @@ function scopesText({ origin, optimizer, scopes }: StepRow): string {
 
 /** What to think of these times: what else ran, how far the peak moved. */
 export function noiseText({ load, machine, roofline, peakAtEnd }: BenchResult): string {
+  const busy = load > 0.5;
   const moved = roofline && peakAtEnd ? Math.round(100 * (peakAtEnd / roofline.peakFlops - 1)) : 0;
   return [
-    `Load average before the run: ${load.toFixed(1)} on ${machine.cores} cores${load > 0.5 ? '; something else was running' : ''}.`,
+    `Load average before the run: ${load.toFixed(1)} on ${machine.cores} cores${busy ? '; something else was running' : ''}.`,
+    ...(busy ? ['Sharing the cores costs a program of few threads more than one of many: ratios lean.'] : []),
     ...(moved === 0 ? [] : [`The peak of the roofline, measured again at the end, moved by ${moved} %.`]),
     'Compare figures of one run; between runs, differences within min .. p90 are noise.',
   ].join('\n');

@@ -7,7 +7,7 @@ import { systemNamed, systems } from '../systems/index.ts';
 import { type Global, jsonOption, pinOption, putJson, say, withDevice } from './command-io.ts';
 import { table } from './explain.ts';
 import { figures } from './ntk-figures.ts';
-import { PUBLISHED, type Study, type StudyOptions, study } from './ntk-study.ts';
+import { checkPoints, PUBLISHED, type Study, type StudyOptions, study } from './ntk-study.ts';
 import {
   assignment,
   choice,
@@ -66,6 +66,7 @@ export function ntkCommand(): Command {
     .addOption(jsonOption())
     .action(async (name: string, options: NtkOptions) => {
       const plans = name === 'table' ? publishedPlans(options) : [planFor(name, options)];
+      for (const plan of plans) if (plan.points !== undefined) checkPoints(plan);
       const studies = await withDevice((device) => inTurn(device, plans, options));
       const document = name === 'table' ? { table: comparison(studies), studies } : studies[0]!;
       if (options.out !== undefined) write(options.out, document, studies);

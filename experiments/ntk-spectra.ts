@@ -4,7 +4,7 @@
  * span, J = L Q with Q Q^T = 1, which keeps every singular value and left singular vector; L is small enough for the
  * singular value decomposition of a library.
  */
-import { EigenvalueDecomposition, Matrix, QrDecomposition, SVD } from 'ml-matrix';
+import { EigenvalueDecomposition, Matrix, SVD } from 'ml-matrix';
 
 /** A tall matrix, row-major. */
 export interface Tall {
@@ -67,15 +67,14 @@ export function computedRange(J: Tall): Tall {
     return { rows, columns: indices.length, data: unit };
   }
   const { data: reduced, columns: rank } = reduceRows({ rows, columns, data: data.slice() }, FAR_BELOW_ROUNDING);
-  const scaled = new Matrix(rows, rank);
+  const scaled = new Float64Array(rows * rank);
   for (let j = 0; j < rank; j++) {
     let size = 0;
     for (let i = 0; i < rows; i++) size = Math.max(size, Math.abs(reduced[i * rank + j]!));
-    for (let i = 0; i < rows; i++) scaled.set(i, j, reduced[i * rank + j]! / size);
+    for (let i = 0; i < rows; i++) scaled[i * rank + j] = reduced[i * rank + j]! / size;
   }
-  const Q = new QrDecomposition(scaled).orthogonalMatrix;
-  const all = Float64Array.from({ length: rows * rank }, (_, k) => Q.get(Math.floor(k / rank), k % rank));
-  return { rows, columns: rank, data: all };
+  const { U, values } = singular({ rows, columns: rank, data: scaled });
+  return firstColumns(U, rankOf(values, DEPENDENT));
 }
 
 /** Whether the given rows of J are independent: what reduction leaves of them, scaled to length 1, has full rank. */

@@ -136,6 +136,15 @@ function coupled(system: System, parameters: Parameters, coupling: number): Reco
   return { ...parameters, ...Object.fromEntries(sets.map((name) => [name, own[name]!])) };
 }
 
+/** Throws {@link UsageError} where a study asks for more points than there are. */
+export function checkPoints(options: StudyOptions): void {
+  const system = systemNamed(options.settings.system);
+  for (const coupling of couplingsOf(system, options)) {
+    const parameters = coupled(system, options.settings.parameters, coupling);
+    for (const run of runsOf(system, { ...options.settings, parameters })) rowPoints(system, run, options.points);
+  }
+}
+
 /** Points of the rows: the run's own, or so many of the interior at even distances in their order. */
 function rowPoints(system: System, { points }: Run, asked?: number): Run['points'] {
   const available = countOf(points['interior']!);

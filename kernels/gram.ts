@@ -7,6 +7,7 @@
 import {
   add,
   type Build,
+  broadcast,
   type Call,
   composite,
   element,
@@ -15,7 +16,9 @@ import {
   type Layout,
   matmul,
   mul,
+  reshape,
   sizeOf,
+  sum,
   type Var,
 } from '../engine/index.ts';
 import { range } from './jet-parts.ts';
@@ -26,10 +29,17 @@ export function jetGram(deltas: Var, activations: Var): Var {
 }
 
 function rowProducts(deltas: Var, activations: Var): Var {
-  const channels = range(deltas.shape[1]!);
-  const product = (of: Var, c: number, d: number) => matmul(index(of, 1, c), index(of, 1, d), { ta: true });
-  const weights = channels.flatMap((c) => channels.map((d) => mul(product(deltas, c, d), product(activations, c, d))));
-  return add(weights.reduce(add), product(deltas, 0, 0));
+  const C = deltas.shape[1]!;
+  /** Products of rows for every pair of channels, [B,C,C,M,M]. */
+  const products = (x: Var): Var => {
+    const [B, , K, M] = x.shape as [number, number, number, number];
+    const pairs = [B, C, C, K, M];
+    const left = broadcast(reshape(x, [B, C, 1, K, M]), pairs);
+    return matmul(left, broadcast(reshape(x, [B, 1, C, K, M]), pairs), { ta: true });
+  };
+  const weights = sum(mul(products(deltas), products(activations)), [1, 2], false);
+  const bias = index(deltas, 1, 0);
+  return add(weights, matmul(bias, bias, { ta: true }));
 }
 
 export const gram: Kernel = {

@@ -36,6 +36,8 @@ interface Unit {
   readonly roots: ReadonlySet<number>;
   readonly writes: ReadonlySet<number>;
   deps: readonly Unit[];
+  /** Those of `deps` that write a part of a concat which this unit loads as a whole: at other indices than its own. */
+  piecewise: ReadonlySet<Unit>;
   /** Others that read the buffer which this unit overwrites. */
   before: readonly Unit[];
 }
@@ -130,6 +132,7 @@ export function schedule(graph: Graph, placement: Placement, inPlace: ReadonlySe
         const readers = unit.before.filter((other) => !finished.has(other));
         const near = [...waiting, ...readers].every((other) => group.includes(other));
         if (!near || (waiting.length === 0 && readers.length === 0)) continue;
+        if (waiting.some((dep) => unit.piecewise.has(dep))) continue;
         const registers = new Set(waiting.flatMap((dep) => (dep.target ? [dep.target.node] : [])));
         if (!sameIndex(unit.target, registers) || !readers.every((other) => readsAtIndex(other.target!, unit.writes)))
           continue;
@@ -183,6 +186,7 @@ function makeUnits(graph: Graph, placement: Placement, inPlace: ReadonlySet<numb
       roots: new Set([...roots, target.to.root]),
       writes: new Set([target.to.root]),
       deps: [],
+      piecewise: new Set(),
       before: [],
     };
     units.push(unit);
@@ -196,6 +200,7 @@ function makeUnits(graph: Graph, placement: Placement, inPlace: ReadonlySet<numb
       roots: new Set([...call.inputs, ...call.outputs].map((p) => p.root)),
       writes: new Set(call.outputs.map((p) => p.root)),
       deps: [],
+      piecewise: new Set(),
       before: [],
     };
     units.push(unit);
@@ -225,6 +230,8 @@ function makeUnits(graph: Graph, placement: Placement, inPlace: ReadonlySet<numb
     const deps = new Set([...unit.leaves].flatMap(producers));
     deps.delete(unit);
     unit.deps = [...deps];
+    const pieces = (id: number) => producers(id).filter((dep) => dep.target && dep.target.node !== id);
+    unit.piecewise = new Set([...unit.leaves].flatMap(pieces));
     const target = unit.target;
     if (!target || graph.nodes[target.to.root]?.op !== 'input') continue;
     // Readers of the new value come after it; readers of the old one before.

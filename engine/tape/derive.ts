@@ -49,7 +49,9 @@ export function vjp(outputs: readonly Var[], cotangents: readonly Var[], wrt: re
       if (node.op === 'pick') {
         const of = node.inputs[0]!;
         const bundle = tuples.get(of) ?? bodyOf(tape.nodes[of]!).outputs.map(() => undefined);
-        bundle[node.params['index'] as number] = bar;
+        const at = node.params['index'] as number;
+        const sofar = bundle[at];
+        bundle[at] = sofar && bar ? add(sofar, bar) : (bar ?? sofar);
         tuples.set(of, bundle);
       } else if (tuple) {
         const live = node.inputs.flatMap((k, at) => (active[k] ? [at] : []));

@@ -48,8 +48,12 @@ function table(graph: Graph, bodies: Map<string, Graph>): string {
 }
 
 function settings(params: Record<string, Param>): string {
-  const entries = Object.entries(params).map(
-    ([key, value]) => `${key}=${Array.isArray(value) ? `[${value}]` : String(value)}`,
-  );
+  const show = (value: Param): string =>
+    Array.isArray(value)
+      ? `[${value}]`
+      : typeof value === 'object'
+        ? settings(value as Record<string, Param>)
+        : String(value);
+  const entries = Object.entries(params).map(([key, value]) => `${key}=${show(value)}`);
   return entries.length > 0 ? `{${entries.join(' ')}}` : '';
 }

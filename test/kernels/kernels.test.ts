@@ -112,14 +112,14 @@ describe('the check', () => {
   const mistakes = [
     ['a constant that is 1 % off', 'dense_jet', 'simple', inner, replace('2.0*', '2.02*')],
     ['a channel that is never written', 'dense_jet', 'simple', inner, replace(/y\[at\.y[^\]]*\] = a2;/, '')],
-    ['a last term of the sum left out', 'dense_jet', 'simple', first, replace('k < 9u', 'k < 8u')],
+    ['a last term of the sum left out', 'dense_jet', 'simple', first, replace('d < 9u', 'd < 8u')],
     ['a point that is never written', 'dense_jet', 'simple', first, replace('n >= 13u', 'n >= 12u')],
     [
       'a row in the place of another',
       'dense_jet',
       'simple',
       first,
-      replace('let o = id.y;', 'let o = id.y / 2u * 2u;'),
+      replace('let row = id.y;', 'let row = id.y / 2u * 2u;'),
     ],
     ['weights that are not staged', 'dense_jet', 'staged', first, replace(/(var i = lane; i < \d+u)/, '$1 / 2u')],
     ['a broadcast from the wrong lane', 'dense_jet', 'lanes', first, replace(/(subgroupBroadcast\(w0, )3u/, '$12u')],

@@ -205,6 +205,25 @@ describe('jacobian', () => {
 });
 
 describe('composites', () => {
+  it('in a chain differentiate twice in reverse as they do forward', () => {
+    const layer = (v: Var) => composite('layer', {}, [v], ([v]) => [sin(mul(2, v!))])[0]!;
+    const nested = (x: Var) => layer(layer(layer(x)));
+    for (const value of [0.1, 0.7]) {
+      const reverse = at((x) => derivative(derivative(nested(x), x), x), value);
+      const forward = at((x) => {
+        const dot = (y: Var) => jvp([y], [{ of: x, tangent: full(x, 1) }])[0]!;
+        return dot(dot(nested(x)));
+      }, value);
+      const plain = at((x) => {
+        const twice = sin(mul(2, sin(mul(2, sin(mul(2, x))))));
+        return derivative(derivative(twice, x), x);
+      }, value);
+      expect(reverse).toBeCloseTo(plain, 12);
+      expect(forward).toBeCloseTo(plain, 12);
+      expect(Math.abs(plain)).toBeGreaterThan(0.1);
+    }
+  });
+
   const wave = (x: Var, k: Var) => composite('wave', {}, [x, k], ([x, k]) => [sin(mul(k!, x!)), cos(mul(k!, x!))]);
 
   it('differentiate to composites of their own, named after them', () => {
