@@ -19,7 +19,7 @@ const NOISE = 1e-15;
 /**
  * L [rows, rank] with J = L Q, Q of orthonormal rows, up to `noise` times the largest row of J. Gram-Schmidt from the
  * largest remaining row on, each direction orthogonalised again, so that small singular values keep their accuracy.
- * Overwrites J.
+ * Leaves in J what is left of the rows, of those that gave a direction nothing.
  */
 export function reduceRows({ rows, columns, data }: Tall, noise = NOISE): Tall {
   const left = Float64Array.from({ length: rows }, (_, i) => dot(data, i * columns, data, i * columns, columns));
@@ -42,6 +42,7 @@ export function reduceRows({ rows, columns, data }: Tall, noise = NOISE): Tall {
       left[i] = subtract(data, at, q, l[i]!);
     }
     left[pivot] = 0;
+    data.fill(0, pivot * columns, (pivot + 1) * columns);
     basis.push(q);
     coordinates.push(l);
   }
@@ -83,8 +84,7 @@ function isIndependent({ rows, columns, data }: Tall, indices: readonly number[]
   const rest = data.slice();
   reduceRows({ rows, columns, data: rest });
   const left = indices.map((i) => rest.subarray(i * columns, (i + 1) * columns));
-  const largest = left.reduce((most, row) => Math.max(most, dot(row, 0, row, 0, columns)), 0);
-  const rowsLeft = left.filter((row) => dot(row, 0, row, 0, columns) > FAR_BELOW_ROUNDING * largest);
+  const rowsLeft = left.filter((row) => dot(row, 0, row, 0, columns) > 0);
   const n = rowsLeft.length;
   const factor: Float64Array[] = [];
   for (let i = 0; i < n; i++) {

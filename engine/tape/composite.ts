@@ -1,0 +1,131 @@
+/** Derivatives of composites: composites of their own, whose bodies come from differentiating the body. */
+import { bind, input, reshape, slice, transpose } from './build.ts';
+import { bodyOf, newTape } from './ops.ts';
+import { ShapeError, show } from './shape.ts';
+import { type Graph, inlineNodes, type Node, type Params, type Tape, type Var } from './tape.ts';
+
+type Vjp = (outputs: readonly Var[], cotangents: readonly Var[], wrt: readonly Var[]) => Var[];
+type Jvp = (outputs: readonly Var[], seeds: readonly { of: Var; tangent: Var }[]) => Var[];
+
+/**
+ * The adjoint of a composite is a composite: `vjp(NAME)` of (inputs, outputs, cotangents). Its body comes from
+ * differentiating the body, with what the outputs already hold taken from them instead of computed again: an output is
+ * what the forward pass saves.
+ */
+export function compositeAdjoint(
+  tape: Tape,
+  id: number,
+  cotangents: readonly (Var | undefined)[],
+  live: readonly number[],
+  vjp: Vjp,
+): Var[] {
+  const { bars, present } = given(cotangents);
+  const chosen = (outputs: readonly Var[]) => present.map((k) => outputs[k]!);
+  const body = deriveBody(bodyOf(tape.nodes[id]!), chosen, (primals, outputs, extra) =>
+    vjp(
+      chosen(outputs),
+      extra,
+      live.map((k) => primals[k]!),
+    ),
+  );
+  return derivedComposite(tape, id, 'vjp', { wrt: live }, bars, present, body);
+}
+
+/** Likewise the tangent: `jvp(NAME)` of (inputs, outputs, tangents). Returns tangents by output; absent: zero. */
+export function compositeTangent(tape: Tape, id: number, dots: ReadonlyMap<number, Var>, jvp: Jvp): Map<number, Var> {
+  const node = tape.nodes[id]!;
+  const { bars, present } = given(node.inputs.map((k) => dots.get(k)));
+  if (bars.length === 0) return new Map();
+  const chosen = (_: readonly Var[], primals: readonly Var[]) => present.map((k) => primals[k]!);
+  const body = deriveBody(bodyOf(node), chosen, (primals, outputs, extra) =>
+    jvp(
+      outputs,
+      extra.map((tangent, k) => ({ of: primals[present[k]!]!, tangent })),
+    ),
+  );
+  return new Map(derivedComposite(tape, id, 'jvp', {}, bars, present, body).map((dot, k) => [k, dot]));
+}
+
+function given(all: readonly (Var | undefined)[]): { bars: Var[]; present: number[] } {
+  const present = all.flatMap((v, k) => (v ? [k] : []));
+  return { bars: present.map((k) => all[k]!), present };
+}
+
+function derivedComposite(
+  tape: Tape,
+  id: number,
+  mode: 'vjp' | 'jvp',
+  extra: { wrt?: readonly number[] },
+  given: readonly Var[],
+  present: readonly number[],
+  body: Graph,
+): Var[] {
+  const { inputs, params } = tape.nodes[id]!;
+  const total = mode === 'vjp' ? bodyOf(tape.nodes[id]!).outputs.length : inputs.length;
+  const partial = present.length === total ? {} : { given: present };
+  const operands = [...inputs.map((k) => tape.at(k)), ...picks(tape, id), ...given];
+  const name = params['name'] as string;
+  const args = params['args'] as Params;
+  const own: Params = /^[vj][jv]p\(/.test(name) ? { of: args } : args;
+  return bind(`${mode}(${name})`, { ...own, ...extra, ...partial }, operands, body);
+}
+
+/** The outputs of a composite as values, appended anew (a simplification pass merges them with those that exist). */
+function picks(tape: Tape, id: number): Var[] {
+  return bodyOf(tape.nodes[id]!).outputs.map((_, index) => tape.append('pick', [tape.at(id)], { index }));
+}
+
+/** `chosen`: the values whose cotangents or tangents the derived body is given. */
+function deriveBody(
+  body: Graph,
+  chosen: (outputs: readonly Var[], primals: readonly Var[]) => Var[],
+  derive: (primals: readonly Var[], outputs: readonly Var[], given: readonly Var[]) => Var[],
+): Graph {
+  const tape = newTape();
+  const primals = body.inputs.map((k, at) => input(tape, `in${at}`, body.nodes[k]!.shape));
+  const saved = body.outputs.map((k, at) => input(tape, `out${at}`, body.nodes[k]!.shape));
+  const places = inlineNodes(tape, body, primals);
+  const outputs = body.outputs.map((k) => places[k]!);
+  const extra = chosen(outputs, primals).map((v, at) => input(tape, `given${at}`, v.shape));
+  const known = new Map<number, number>();
+  outputs.forEach((y, k) => {
+    recover(y, saved[k]!, known);
+  });
+  const start = tape.nodes.length;
+  const results = derive(primals, outputs, extra);
+  const swap = (id: number) => known.get(id) ?? id;
+  const nodes = tape.nodes.map((node, id): Node => (id < start ? node : { ...node, inputs: node.inputs.map(swap) }));
+  return {
+    nodes,
+    inputs: [...primals, ...saved, ...extra].map((v) => v.id),
+    outputs: results.map((v) => swap(v.id)),
+  };
+}
+
+/** Finds the nodes that can be read off a saved output: itself, and through concat, reshape and transpose what it is made of. */
+function recover(y: Var, saved: Var, known: Map<number, number>): void {
+  if (known.has(y.id) || y.node.op === 'input' || y.node.op === 'constant') return;
+  known.set(y.id, saved.id);
+  const { op, inputs, params, shape } = y.node;
+  const source = inputs.map((k) => y.tape.at(k));
+  if (op === 'reshape') recover(source[0]!, reshape(saved, source[0]!.shape), known);
+  else if (op === 'transpose') {
+    const perm = params['perm'] as readonly number[];
+    recover(
+      source[0]!,
+      transpose(
+        saved,
+        perm.map((_, axis) => perm.indexOf(axis)),
+      ),
+      known,
+    );
+  } else if (op === 'concat') {
+    const axis = params['axis'] as number;
+    let at = 0;
+    for (const part of source) {
+      recover(part, slice(saved, axis, at, at + part.shape[axis]!), known);
+      at += part.shape[axis]!;
+    }
+    if (at !== shape[axis]) throw new ShapeError(`concat of ${show(shape)} does not add up`);
+  }
+}

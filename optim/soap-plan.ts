@@ -1,0 +1,94 @@
+/** How SOAP's matrices lie in theta, and which of them are treated together. */
+import { concat, reshape, slice, type Var } from '../engine/index.ts';
+
+/** A weight matrix within a row of theta: row-major from element `at`. */
+export interface MatrixBlock {
+  readonly at: number;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** All matrices of one shape, of every row of theta: G = B * blocks.length of them, block by block within a row. */
+export interface Group {
+  readonly rows: number;
+  readonly columns: number;
+  readonly blocks: readonly MatrixBlock[];
+}
+
+/** Which matrices of a stack of factors are the left or right factors of a group. */
+interface Side {
+  readonly group: number;
+  readonly side: 'left' | 'right';
+  readonly from: number;
+  readonly count: number;
+}
+
+/** Factors of one size, stacked: `name.L.SIZE` [count,size,size] with bases `name.Q.SIZE`. */
+export interface FactorStack {
+  readonly size: number;
+  readonly count: number;
+  readonly sides: readonly Side[];
+}
+
+export interface SoapPlan {
+  readonly groups: readonly Group[];
+  readonly factors: readonly FactorStack[];
+}
+
+/** Groups the matrices of theta [B,P] by shape and their factors by size. */
+export function planSoap(B: number, blocks: readonly MatrixBlock[]): SoapPlan {
+  const shapes = [...new Set(blocks.map(({ rows, columns }) => `${rows} ${columns}`))];
+  const groups = shapes.map((shape): Group => {
+    const own = blocks.filter(({ rows, columns }) => `${rows} ${columns}` === shape);
+    return { rows: own[0]!.rows, columns: own[0]!.columns, blocks: own };
+  });
+  const sizes = [...new Set(groups.flatMap(({ rows, columns }) => [rows, columns]))].filter((size) => size > 1);
+  const factors = sizes.map((size): FactorStack => {
+    const sides: Side[] = [];
+    let from = 0;
+    groups.forEach(({ rows, columns, blocks: own }, group) => {
+      for (const side of ['left', 'right'] as const) {
+        if ((side === 'left' ? rows : columns) !== size) continue;
+        sides.push({ group, side, from, count: B * own.length });
+        from += B * own.length;
+      }
+    });
+    return { size, count: from, sides };
+  });
+  return { groups, factors };
+}
+
+/** Matrices of a group out of rows x [B,P], [B,blocks,rows,columns]: a window of x where they lie at equal distances. */
+export function gather(x: Var, { blocks, rows, columns }: Group): Var {
+  const [B, P] = x.shape as [number, number];
+  const [count, size, first] = [blocks.length, rows * columns, blocks[0]!.at];
+  const distance = count > 1 ? blocks[1]!.at - first : size;
+  const regular = blocks.every(({ at }, k) => at === first + k * distance) && first + count * distance <= P;
+  if (!regular)
+    return concat(
+      blocks.map(({ at }) => reshape(slice(x, 1, at, at + size), [B, 1, rows, columns])),
+      1,
+    );
+  const spaced = reshape(slice(x, 1, first, first + count * distance), [B, count, distance]);
+  return reshape(slice(spaced, 2, 0, size), [B, count, rows, columns]);
+}
+
+/** The inverse of {@link gather} for all groups; what lies between the matrices comes from `rest` [B,P]. */
+export function scatter(matrices: readonly Var[], groups: readonly Group[], rest: Var): Var {
+  const [B, P] = rest.shape as [number, number];
+  const pieces = groups.flatMap(({ blocks, rows, columns }, g) =>
+    blocks.map(({ at }, k) => {
+      const own = slice(matrices[g]!, 1, k, k + 1);
+      return { at, size: rows * columns, value: () => reshape(own, [B, rows * columns]) };
+    }),
+  );
+  const parts: Var[] = [];
+  let done = 0;
+  for (const { at, size, value } of pieces.sort((p, q) => p.at - q.at)) {
+    if (at > done) parts.push(slice(rest, 1, done, at));
+    parts.push(value());
+    done = at + size;
+  }
+  if (done < P) parts.push(slice(rest, 1, done, P));
+  return concat(parts, 1);
+}
