@@ -218,6 +218,8 @@ function makeUnits(graph: Graph, placement: Placement, inPlace: ReadonlySet<numb
     if (made) return [made];
     if (node.op === 'matmul') return [byCall.get(id)!];
     if (node.op === 'pick') return [byCall.get(node.inputs[0]!)!];
+    // A window that is an output has a place of its own, but is made by what it shows.
+    if (['view', 'reshape'].includes(rowOf(node.op).kind)) return producers(node.inputs[0]!);
     return (parts.get(id) ?? []).flatMap((part) => (part < 0 ? [byTarget[-part - 1]!] : producers(part)));
   }
   const readers = new Map<number, Unit[]>();

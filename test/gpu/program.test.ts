@@ -13,6 +13,7 @@ import {
   newTape,
   openDevice,
   Program,
+  reshape,
   type Source,
   sizeOf,
   slice,
@@ -75,6 +76,22 @@ describe('a network with jets and its gradient', () => {
     const got = await outputsOf(device, source, library, given);
     const theta = Float32Array.from(given['theta']!, (x, k) => (k === 30 ? x * 1.01 : x));
     expect(deviations(source, { ...given, theta }, got)).not.toEqual([]);
+  });
+});
+
+describe('an output that is a window', () => {
+  it('can be used further on: what reads it waits for what it shows', async () => {
+    const tape = newTape();
+    const [a, b] = [input(tape, 'a', [4, 3]), input(tape, 'b', [3, 4])];
+    const flat = reshape(matmul(tanh(a), b), [16]);
+    const part = slice(transpose(matmul(tanh(b), a), [1, 0]), 0, 1, 3);
+    const source = {
+      inputs: { a, b },
+      outputs: { flat, part, loss: sum(square(flat)), further: neg(part), gradient: grad(sum(square(flat)), [a])[0]! },
+    };
+    const given = { a: draw(12), b: draw(12) };
+    for (const kernels of [library, []])
+      expect(deviations(source, given, await outputsOf(device, source, kernels, given))).toEqual([]);
   });
 });
 
