@@ -32,3 +32,23 @@ export const pinOption = () =>
   new Option('--kernel <name=version>', 'pin the version of a kernel (repeatable)')
     .argParser(versionPin)
     .default({}, 'the fastest that fits');
+
+/** npm and `timeout` pass on what the terminal sends as well: one interrupt may come twice. */
+const SAME_INTERRUPT_MS = 1000;
+
+/** Aborts at the first interrupt, exits at the second. */
+export async function interruptible<T>(use: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const stop = new AbortController();
+  let first = Number.NaN;
+  const interrupted = () => {
+    if (!stop.signal.aborted) first = performance.now();
+    else if (performance.now() - first > SAME_INTERRUPT_MS) process.exit(130);
+    stop.abort();
+  };
+  process.on('SIGINT', interrupted).on('SIGTERM', interrupted);
+  try {
+    return await use(stop.signal);
+  } finally {
+    process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
+  }
+}

@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander';
 import { library } from '../kernels/index.ts';
 import { systemNamed, systems } from '../systems/index.ts';
-import { type Global, jsonOption, pinOption, putJson, say, withDevice } from './command-io.ts';
+import { type Global, interruptible, jsonOption, pinOption, putJson, say, withDevice } from './command-io.ts';
 import { explain, type Subject, subjects, table } from './explain.ts';
 import { defaultRunFolder } from './run-folder.ts';
 import {
@@ -50,30 +50,25 @@ export function trainCommand(): Command {
       if (out !== undefined && resume !== undefined) throw new UsageError('--out and --resume exclude each other');
       const settings = resume === undefined ? resolveSettings(name, chosen) : resumedSettings(resume, name, chosen);
       const folder = resume ?? out ?? defaultRunFolder(settings.system);
-      const stop = new AbortController();
-      const interrupted = () => {
-        if (stop.signal.aborted) process.exit(130);
-        stop.abort();
-      };
-      process.on('SIGINT', interrupted).on('SIGTERM', interrupted);
-      const summary = await withDevice((device) =>
-        train({
-          device,
-          library,
-          versions: kernel ?? {},
-          settings,
-          out: folder,
-          resume: resume !== undefined,
-          signal: stop.signal,
-        }),
+      const summary = await interruptible((signal) =>
+        withDevice((device) =>
+          train({
+            device,
+            library,
+            versions: kernel ?? {},
+            settings,
+            out: folder,
+            resume: resume !== undefined,
+            signal,
+          }),
+        ),
       ).catch((error: unknown) => {
         if (json && error instanceof DivergenceError) putJson(error.summary);
         throw error;
       });
-      process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
       if (json) putJson(summary);
       else say(report(summary), options);
-      if (stop.signal.aborted) process.exitCode = 130;
+      if (summary.stopped !== undefined) process.exitCode = 130;
     });
 }
 

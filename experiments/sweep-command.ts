@@ -1,7 +1,7 @@
 /** The command `tapir sweep`. */
 import { Command, Option } from 'commander';
 import { library } from '../kernels/index.ts';
-import { type Global, jsonOption, pinOption, putJson, say, withDevice } from './command-io.ts';
+import { type Global, interruptible, jsonOption, pinOption, putJson, say, withDevice } from './command-io.ts';
 import { table } from './explain.ts';
 import { type Overrides, presetNamed, presets } from './presets.ts';
 import { integer, number, seedList, UsageError } from './settings.ts';
@@ -92,26 +92,6 @@ export function sweepCommand(): Command {
       else say(outcomeText(outcome), options);
       if (outcome.stopped) process.exitCode = 130;
     });
-}
-
-/** npm and `timeout` pass on what the terminal sends as well: one interrupt may come twice. */
-const SAME_INTERRUPT_MS = 1000;
-
-/** Aborts at the first interrupt, exits at the second. */
-async function interruptible<T>(use: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const stop = new AbortController();
-  let first = Number.NaN;
-  const interrupted = () => {
-    if (!stop.signal.aborted) first = performance.now();
-    else if (performance.now() - first > SAME_INTERRUPT_MS) process.exit(130);
-    stop.abort();
-  };
-  process.on('SIGINT', interrupted).on('SIGTERM', interrupted);
-  try {
-    return await use(stop.signal);
-  } finally {
-    process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
-  }
 }
 
 /** The command as one would type it again, without the places of this machine. */
