@@ -61,7 +61,11 @@ function draw(
   );
   const drawn = lines.filter(({ data }) => data.length > 0);
   const values = drawn.flatMap(({ data }) => data.map(([, value]) => value!));
-  const figure = new Figure(`lambda_max ${against}: ${study.system}`, `${seeds.length} seeds, ${note}`, HEIGHT);
+  const figure = new Figure(
+    `lambda_max ${against}: ${study.system}`,
+    [`${seeds.length} seeds`, note].filter(Boolean).join(', '),
+    HEIGHT,
+  );
   figure.lines(BOX, drawn, { x: logarithmic(own.map(x)), y: logarithmic(values) });
   const once = drawn.filter(({ name }, k) => drawn.findIndex((other) => other.name === name) === k);
   figure.legend(once, { left: BOX.left, bottom: 20 });

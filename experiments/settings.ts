@@ -24,7 +24,7 @@ export class UsageError extends Error {
 export const optimizers: readonly Optimizer[] = ['adam', 'soap'];
 export const weightings: readonly Weighting[] = ['none', 'grad-norm', 'lra'];
 /** Epochs of a run unless stated: well under a minute without a GPU. The published runs take 30,000. */
-export const DEFAULT_EPOCHS = 2000;
+export const DEFAULT_EPOCHS = 1800;
 
 export interface TrainOptions {
   readonly gamma?: number;
