@@ -84,11 +84,6 @@ async function follow(machine: Machine, golden: SoapCase): Promise<number> {
   machine.write('W', W0);
   machine.write('lr', [lr]);
   machine.write('settings', [...betas, eps]);
-  for (const size of sizes)
-    machine.write(
-      `W.index.${size}`,
-      Array.from({ length: size }, (_, k) => k),
-    );
   let worst = 0;
   for (const [k, gradient] of gradients.entries()) {
     machine.write('g', gradient);

@@ -67,15 +67,15 @@ export const reorderKernel: Kernel = {
   versions: [
     {
       name: 'simple',
-      why: 'one invocation for each column finds its rank and moves it',
+      why: 'one invocation for each column in a strip of eight rows finds the rank of the column and moves its part',
       supports: () => true,
-      build: (call) => build(call, call.inputs[1]!.shape.at(-2)!),
+      build: (call) => build(call, 8),
     },
     {
-      name: 'strips',
-      why: 'rows shared among workgroups where there are many cores: the rank is found once for each strip',
-      supports: (_, device) => !device.software,
-      build: (call) => build(call, 8),
+      name: 'columns',
+      why: 'with few cores the rank of a column is found once, for all its rows',
+      supports: (_, device) => device.software,
+      build: (call) => build(call, call.inputs[1]!.shape.at(-2)!),
     },
   ],
 };

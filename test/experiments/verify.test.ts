@@ -106,3 +106,31 @@ describe('torch-init', () => {
     expect(failed(await run(seeded))).toHaveLength(1);
   });
 });
+
+describe('SOAP sequences', () => {
+  it.each(['soap-square-16', 'soap-square-64'])('%s is followed by the GPU and by the interpreter', async (name) => {
+    const result = await run(join(golden, `${name}.json`));
+    expect(failed(result)).toEqual([]);
+    expect(result.quantities.map(({ name: own }) => own.split(':')[0])).toEqual(['interpreter', 'gpu']);
+  });
+
+  it('is refused with weights that are off, or settings that are not those published', async () => {
+    const off = tampered('soap-square-16', () => {}, { name: 'W/9', at: 5 });
+    expect(failed(await run(off))).toHaveLength(2);
+    const other = tampered('soap-square-16', (data) => {
+      data['preconditionFrequency'] = 7;
+    });
+    await expect(run(other)).rejects.toThrow('preconditionFrequency 2');
+  });
+});
+
+describe('every other golden case', () => {
+  it.each([
+    'reaction-diffusion-small',
+    'nernst-planck-poisson-small',
+    'electroosmotic-flow-small',
+    'thermoelasticity-full',
+  ])('%s passes', async (name) => {
+    expect(failed(await run(join(golden, `${name}.json`)))).toEqual([]);
+  });
+});
