@@ -24,6 +24,7 @@ import {
   type Var,
   vjp,
 } from '../engine/index.ts';
+import { distance } from '../experiments/quantity.ts';
 import {
   type Architecture,
   initialTheta,
@@ -35,7 +36,6 @@ import {
 } from '../systems/index.ts';
 import { type Contestant, interleaved, type Ratio, ratioOf } from './interleave.ts';
 import type { Effort, Spread } from './timing.ts';
-import { distance } from './validate.ts';
 
 export interface LaplacianRow {
   readonly way: string;

@@ -13,6 +13,7 @@ import {
   type Var,
 } from '../engine/index.ts';
 import { samples } from '../experiments/check.ts';
+import { distance } from '../experiments/quantity.ts';
 import type { Workload } from './workloads.ts';
 
 /** A workload on a tape, with random inputs and what it should give. */
@@ -82,15 +83,4 @@ export async function errorOf(device: Device, plan: Plan, { values, outputs, exa
   } finally {
     program.destroy();
   }
-}
-
-/** ||a - b|| / ||b||; NaN anywhere is infinitely far. */
-export function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let [difference, size] = [0, 0];
-  for (let k = 0; k < b.length; k++) {
-    difference += (a[k]! - b[k]!) ** 2;
-    size += b[k]! ** 2;
-  }
-  const relative = Math.sqrt(difference) / (Math.sqrt(size) || 1);
-  return Number.isNaN(relative) ? Number.POSITIVE_INFINITY : relative;
 }

@@ -14,6 +14,7 @@ import {
   type Var,
   type Version,
 } from '../engine/index.ts';
+import { distance } from './quantity.ts';
 
 export interface CheckResult {
   readonly kernel: string;
@@ -83,17 +84,6 @@ export async function check(
 function meaning(inputs: readonly Var[], outputs: readonly Var[], values: readonly Float32Array[]) {
   const graph = simplify(graphOf(inputs, outputs));
   return { exact: evaluate(graph, values), rounded: evaluate(graph, values, 'f32') };
-}
-
-/** ||a - b|| / ||b||; NaN anywhere is infinitely far. */
-function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let [difference, size] = [0, 0];
-  for (let k = 0; k < b.length; k++) {
-    difference += (a[k]! - b[k]!) ** 2;
-    size += b[k]! ** 2;
-  }
-  const relative = Math.sqrt(difference) / (Math.sqrt(size) || 1);
-  return Number.isNaN(relative) ? Number.POSITIVE_INFINITY : relative;
 }
 
 /** Numbers in (-1,1) from a seed (Park and Miller's generator). */

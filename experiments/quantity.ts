@@ -14,3 +14,15 @@ export function quantity(name: string, relativeError: number, tolerance: number,
 
 export const relative = (value: number, reference: number): number =>
   Math.abs(value - reference) / (Math.abs(reference) || 1);
+
+/** ||a - b|| / ||b||, or ||a|| for b = 0; another length or NaN anywhere is infinitely far. */
+export function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  if (a.length !== b.length) return Number.POSITIVE_INFINITY;
+  let [difference, size] = [0, 0];
+  for (let k = 0; k < b.length; k++) {
+    difference += (a[k]! - b[k]!) ** 2;
+    size += b[k]! ** 2;
+  }
+  const far = Math.sqrt(difference) / (Math.sqrt(size) || 1);
+  return Number.isNaN(far) ? Number.POSITIVE_INFINITY : far;
+}

@@ -1,6 +1,6 @@
 /** SOAP against a golden sequence of gradients: through its GPU programs and through the float64 interpreter. */
 import { compile, evaluate, graphOf, input, newTape, Program, type Source, sizeOf } from '../engine/index.ts';
-import { eigenvectors, mergeUpdates, planSoap, REFRESH_EVERY, soap, soapRefresh, soapStart } from '../optim/index.ts';
+import { eigenvectors, planSoap, REFRESH_EVERY, soap, soapRefresh, soapStart } from '../optim/index.ts';
 import type { SoapCase } from './golden.ts';
 import type { Backend } from './trainer.ts';
 
@@ -29,7 +29,7 @@ function sources({ shape: [rows, columns] }: SoapCase): Sources {
   return {
     start: { ...start, inputs: { g: a.g, settings: a.settings, ...start.inputs } },
     step: { ...step, inputs: { W: b.theta, g: b.g, settings: b.settings, lr: b.lr, ...step.inputs } },
-    refresh: mergeUpdates(soapRefresh('W', c.theta, c.settings, plan)),
+    refresh: soapRefresh('W', c.theta, c.settings, plan),
   };
 }
 

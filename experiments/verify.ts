@@ -25,7 +25,7 @@ import {
   type SystemCase,
   type TorchInitCase,
 } from './golden.ts';
-import { type Quantity, quantity, relative } from './quantity.ts';
+import { distance, type Quantity, quantity, relative } from './quantity.ts';
 import { termsSource } from './sources.ts';
 import type { Backend } from './trainer.ts';
 import { followSoap } from './verify-soap.ts';
@@ -58,28 +58,14 @@ async function quantitiesOf(golden: GoldenCase, backend: Backend): Promise<Quant
 }
 
 async function soapQuantities(golden: SoapCase, backend: Backend): Promise<Quantity[]> {
-  const { frequency, shampooBeta, betas, weightDecay, biasCorrection } = {
-    ...golden,
-    frequency: golden.preconditionFrequency,
-  };
-  if (frequency !== REFRESH_EVERY || shampooBeta !== betas[1] || weightDecay !== 0 || !biasCorrection)
+  const { preconditionFrequency, shampooBeta, betas, weightDecay, biasCorrection } = golden;
+  if (preconditionFrequency !== REFRESH_EVERY || shampooBeta !== betas[1] || weightDecay !== 0 || !biasCorrection)
     throw new GoldenError(
       `${golden.file}: only SOAP as published is built: preconditionFrequency ${REFRESH_EVERY}, shampooBeta = beta2, no weight decay, bias correction`,
     );
   const { gpu, interpreter } = await followSoap(golden, backend);
   const name = `weights after each of ${golden.steps} steps`;
   return [quantity(`interpreter: ${name}`, interpreter, EXACT.interpreter), quantity(`gpu: ${name}`, gpu, EXACT.soap)];
-}
-
-/** ||a - b|| / ||b||. */
-function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  if (a.length !== b.length) return Number.POSITIVE_INFINITY;
-  let [difference, size] = [0, 0];
-  for (let k = 0; k < b.length; k++) {
-    difference += (a[k]! - b[k]!) ** 2;
-    size += b[k]! ** 2;
-  }
-  return Math.sqrt(difference) / (Math.sqrt(size) || 1);
 }
 
 /** Points of a case by group, with values that were given for them. */

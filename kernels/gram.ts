@@ -16,8 +16,8 @@ import {
   type Layout,
   matmul,
   mul,
+  operandBytes,
   reshape,
-  sizeOf,
   sum,
   type Var,
 } from '../engine/index.ts';
@@ -49,7 +49,7 @@ export const gram: Kernel = {
     const { B, C, O, K, M } = sizesOf(call);
     return 2 * B * C * C * (O + K + 1) * M * M;
   },
-  bytes: ({ inputs, outputs }) => 4 * [...inputs, ...outputs].reduce((sum, { shape }) => sum + sizeOf(shape), 0),
+  bytes: operandBytes,
   cases: [
     gramCase(2, 3, 11, 5, 13),
     gramCase(1, 1, 1, 1, 1),

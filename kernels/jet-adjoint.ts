@@ -2,7 +2,7 @@
  * The adjoint of a layer with jets, `vjp(dense_jet)`: from S, W, b, the result and its cotangent to the cotangents of
  * those of S, W, b that `wrt` lists.
  */
-import { type Build, type Dispatch, type Kernel, sizeOf, vjp } from '../engine/index.ts';
+import { type Build, type Dispatch, type Kernel, operandBytes, vjp } from '../engine/index.ts';
 import { type DenseJetParams, denseJet } from './dense-jet.ts';
 import { jetCases } from './jet.ts';
 import { inputCotangent } from './jet-adjoint-input.ts';
@@ -31,7 +31,7 @@ export const jetAdjoint: Kernel = {
     const { wrt } = call.params as JetAdjointParams;
     return 2 * B * C * K * O * N * wrt.filter((k) => k < 2).length;
   },
-  bytes: ({ inputs, outputs }) => 4 * [...inputs, ...outputs].reduce((sum, { shape }) => sum + sizeOf(shape), 0),
+  bytes: operandBytes,
   cases: [
     ...jetCases().map((forward) => adjointCase(forward, [0, 1, 2])),
     ...jetCases()

@@ -1,5 +1,5 @@
 /** One layer of a tanh network carrying second-order jets, forward: the kernel of `dense_jet`. */
-import { type Call, element, type Kernel, type Layout, sizeOf } from '../engine/index.ts';
+import { type Call, element, type Kernel, type Layout, operandBytes } from '../engine/index.ts';
 import { type DenseJetParams, denseJet } from './dense-jet.ts';
 import { activate, loadChannels, sizesOf } from './jet-parts.ts';
 import { acrossLanes, broadcasts, canStage, type JetProduct, perElement, staged } from './jet-product.ts';
@@ -11,7 +11,7 @@ export const jet: Kernel = {
     const { B, C, K, O, N } = sizesOf(call);
     return 2 * B * C * K * O * N;
   },
-  bytes: ({ inputs, outputs }) => 4 * [...inputs, ...outputs].reduce((sum, { shape }) => sum + sizeOf(shape), 0),
+  bytes: operandBytes,
   cases: jetCases(),
   versions: [
     {

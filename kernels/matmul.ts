@@ -6,6 +6,7 @@ import {
   element,
   type Kernel,
   type Layout,
+  operandBytes,
   matmul as product,
   sizeOf,
 } from '../engine/index.ts';
@@ -19,7 +20,7 @@ export const matmul: Kernel = {
     const { batch, M, N, K } = sizes(call);
     return 2 * sizeOf(batch) * M * N * K;
   },
-  bytes: ({ inputs, outputs }) => 4 * [...inputs, ...outputs].reduce((sum, { shape }) => sum + sizeOf(shape), 0),
+  bytes: operandBytes,
   cases: [
     ...[false, true].flatMap((ta) => [false, true].map((tb) => matmulCase([3], 19, 21, 5, ta, tb))),
     matmulCase([], 1, 1, 1, false, false),

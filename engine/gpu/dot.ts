@@ -1,13 +1,13 @@
 /** Matrix multiplication where the library has no kernel for it: one invocation and one dot product for each element. */
 import { matmul } from '../tape/build.ts';
 import { sizeOf } from '../tape/shape.ts';
-import { type Call, element, type Kernel } from './kernel.ts';
+import { type Call, element, type Kernel, operandBytes } from './kernel.ts';
 
 export const dotProduct: Kernel = {
   name: 'matmul',
   means: ([a, b], { ta, tb }) => [matmul(a!, b!, { ta: ta as boolean, tb: tb as boolean })],
   flops: ({ inputs, outputs, params }) => 2 * sizeOf(outputs[0]!.shape) * inputs[0]!.shape.at(params['ta'] ? -2 : -1)!,
-  bytes: ({ inputs, outputs }) => 4 * [...inputs, ...outputs].reduce((sum, { shape }) => sum + sizeOf(shape), 0),
+  bytes: operandBytes,
   cases: [
     {
       params: { ta: false, tb: false },

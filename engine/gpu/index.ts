@@ -10,6 +10,7 @@ export {
   element,
   type Kernel,
   type Layout,
+  operandBytes,
   UnknownVersionError,
   type Version,
 } from './kernel.ts';

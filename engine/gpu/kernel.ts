@@ -2,7 +2,7 @@
  * What a handwritten kernel is. A kernel means a tape: it implements a composite of the same name, and the composite's
  * body stays the definition. Remove a kernel from the library and the body is compiled instead; nothing else changes.
  */
-import type { Shape } from '../tape/shape.ts';
+import { type Shape, sizeOf } from '../tape/shape.ts';
 import type { Params, Var } from '../tape/tape.ts';
 
 /** How one tensor lies in its buffer: element (i,j,..) is at `at + i*strides[0] + j*strides[1] + ...`, in f32 elements. */
@@ -73,6 +73,11 @@ export interface Kernel {
   bytes(call: Call): number;
   /** Cases for validation: parameters with input shapes; sizes of 1, primes, non-multiples of a tile included. */
   readonly cases: readonly { readonly params: Params; readonly shapes: readonly Shape[] }[];
+}
+
+/** Bytes of all operands of a call, each once: what {@link Kernel.bytes} is where nothing is read in part. */
+export function operandBytes({ inputs, outputs }: Call): number {
+  return 4 * [...inputs, ...outputs].reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 }
 
 /** `at.NAME + i*stride + ...` with zero strides and unit extents left out. */
