@@ -110,11 +110,10 @@ function updateSource(options: TrainerOptions, updater: Updater): { model: LossM
 /** The refresh of SOAP's eigenbases. */
 export function refreshSource(options: TrainerOptions): Source {
   const tape = newTape();
-  const settings = input(tape, 'settings', [3]);
   const plans = soapPlans(options);
   const updates = stacksOf(options.system, options.shape).map(({ theta, networks, architecture }) => {
     const shape = [options.runs.length * networks.length, parameterCount(architecture)];
-    return soapRefresh(theta, input(tape, theta, shape), settings, plans.get(theta)!);
+    return soapRefresh(theta, input(tape, theta, shape), plans.get(theta)!);
   });
   return mergeUpdates(...updates);
 }

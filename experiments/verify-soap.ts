@@ -29,7 +29,7 @@ function sources({ shape: [rows, columns] }: SoapCase): Sources {
   return {
     start: { ...start, inputs: { g: a.g, settings: a.settings, ...start.inputs } },
     step: { ...step, inputs: { W: b.theta, g: b.g, settings: b.settings, lr: b.lr, ...step.inputs } },
-    refresh: soapRefresh('W', c.theta, c.settings, plan),
+    refresh: soapRefresh('W', c.theta, plan),
   };
 }
 

@@ -36,17 +36,20 @@ import { type FactorStack, gather, type SoapPlan, scatter } from './soap-plan.ts
 export const REFRESH_EVERY = 2;
 export const SOAP_EPSILON = 1e-8;
 
-/** What the optimizer's pieces share: theta's name and shape, the plan, the settings. */
-interface Context {
+/** What the optimizer's pieces share: theta's name and shape, the plan. */
+interface Stack {
   readonly name: string;
   readonly theta: Var;
   readonly plan: SoapPlan;
+}
+
+interface Context extends Stack {
   /** [3]: beta1, beta2, epsilon. */
   readonly settings: Var;
 }
 
 const setting = ({ settings }: Context, k: number) => index(settings, 0, k);
-const factorInput = ({ name, theta }: Context, kind: 'L' | 'Q', { size, count }: FactorStack) =>
+const factorInput = ({ name, theta }: Stack, kind: 'L' | 'Q', { size, count }: FactorStack) =>
   input(theta.tape, `${name}.${kind}.${size}`, [count, size, size]);
 
 /** What belongs to the two sides of a group's matrices; a side of extent 1 has nothing. */
@@ -56,7 +59,7 @@ interface Sides {
 }
 
 /** The parts of factor stacks (bases [count,n,n], estimates [count,1,n]) that belong to a group, [B,blocks,..]. */
-function sidesOf({ plan }: Context, group: number, stacks: readonly Var[]): Sides {
+function sidesOf({ plan }: Stack, group: number, stacks: readonly Var[]): Sides {
   const found = (which: 'left' | 'right') => {
     for (const [k, { sides }] of plan.factors.entries()) {
       const side = sides.find((each) => each.group === group && each.side === which);
@@ -99,7 +102,7 @@ function averagedFactors(context: Context, factors: readonly Var[], gradients: r
   });
 }
 
-function namedUpdate(context: Context, kind: 'L' | 'Q', inputs: readonly Var[], values: readonly Var[]): Update {
+function namedUpdate(context: Stack, kind: 'L' | 'Q', inputs: readonly Var[], values: readonly Var[]): Update {
   const { name, plan } = context;
   const names = plan.factors.map(({ size }) => `${name}.${kind}.${size}`);
   return {
@@ -205,8 +208,8 @@ const split = (x: Var): [Var, Var] => [index(x, 0, 0), index(x, 0, 1)];
  * Refresh of the bases after a step: columns of each Q in order of falling diag(Q^T M Q), v in the same order along that
  * side, then Q <- qr(M Q).
  */
-export function soapRefresh(name: string, theta: Var, settings: Var, plan: SoapPlan): Update {
-  const context: Context = { name, theta, plan, settings };
+export function soapRefresh(name: string, theta: Var, plan: SoapPlan): Update {
+  const context = { name, theta, plan };
   const { tape, shape } = theta;
   return tape.scope('refresh', () => {
     const v = input(tape, `${name}.v`, shape);

@@ -149,7 +149,7 @@ describe('the eigenbases', () => {
     const theta = input(tape, 'W', [1, n]);
     // One matrix [n,1]: its left side alone has a factor.
     const plan = planSoap(1, [{ at: 0, rows: n, columns: 1 }]);
-    const refresh = soapRefresh('W', theta, input(tape, 'settings', [3]), plan);
+    const refresh = soapRefresh('W', theta, plan);
     const program = await Program.create(device, compile(refresh, { library, device: device.capabilities }));
     try {
       const M = factor(rank, rank);
