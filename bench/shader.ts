@@ -19,6 +19,7 @@ export function planOf({ name, code, buffers, workgroups, flops, bytes }: Shader
   );
   const which = (written: boolean) => Object.fromEntries(values.filter((_, k) => buffers[k]!.written === written));
   return {
+    calls: [],
     dispatches: [
       {
         scope: 'bench',

@@ -1,25 +1,26 @@
 /** Kernel calls of a graph: which version serves each, and the shaders of its dispatches. */
 import type { Graph, Params } from '../tape/tape.ts';
-import type { CompileOptions, Draft } from './compile.ts';
+import type { CompileOptions, Draft, PlannedCall } from './compile.ts';
 import { dotProduct } from './dot.ts';
-import {
-  type Call,
-  type Capabilities,
-  type Kernel,
-  type Layout,
-  type Operand,
-  UnknownVersionError,
-  type Version,
-} from './kernel.ts';
+import { type Call, type Kernel, type Layout, type Operand, UnknownVersionError, type Version } from './kernel.ts';
 import type { KernelCall } from './place.ts';
 import { TANH_WGSL } from './tanh.ts';
 
-/** Which version a call takes. Throws {@link UnknownVersionError} where a pinned one does not exist or cannot do it. */
-export function chooseVersion(kernel: Kernel, call: Call, device: Capabilities, pinned?: string): Version {
-  if (pinned !== undefined) {
-    const version = kernel.versions.find(({ name }) => name === pinned);
-    if (!version) throw new UnknownVersionError(kernel, pinned);
-    if (version.supports(call, device)) return version;
+/**
+ * Which version a call takes: the pinned one, else the preferred one, else the last that supports it. One that cannot do
+ * the call is passed over. Throws {@link UnknownVersionError} where a pinned one does not exist.
+ */
+export function chooseVersion(
+  kernel: Kernel,
+  call: Call,
+  { device, versions, prefer }: Omit<CompileOptions, 'library'>,
+): Version {
+  const pinned = versions?.[kernel.name];
+  if (pinned !== undefined && !kernel.versions.some(({ name }) => name === pinned))
+    throw new UnknownVersionError(kernel, pinned);
+  for (const wanted of [pinned, prefer?.(kernel, call)]) {
+    const version = kernel.versions.find(({ name }) => name === wanted);
+    if (version?.supports(call, device)) return version;
   }
   const version = kernel.versions.findLast((candidate) => candidate.supports(call, device));
   if (!version) throw new UnknownVersionError(kernel, pinned ?? 'that supports this call');
@@ -31,14 +32,14 @@ export function kernelDrafts(
   call: KernelCall,
   options: CompileOptions,
   sizes: Map<number, number>,
-): Draft[] {
+): { planned: PlannedCall; drafts: Draft[] } {
   const node = graph.nodes[call.node]!;
   const name = node.op === 'matmul' ? 'matmul' : (node.params['name'] as string);
   const params = (node.op === 'matmul' ? node.params : node.params['args']) as Params;
   const kernel = options.library.find((candidate) => candidate.name === name) ?? dotProduct;
   const layout = ({ shape, strides }: Layout): Layout => ({ shape, strides });
   const use: Call = { params, inputs: call.inputs.map(layout), outputs: call.outputs.map(layout) };
-  const version = chooseVersion(kernel, use, options.device, options.versions?.[name]);
+  const version = chooseVersion(kernel, use, options);
   const build = version.build(use, options.device);
   const scratch = (build.scratch ?? []).map((elements) => {
     const root = -1e6 - sizes.size;
@@ -51,7 +52,7 @@ export function kernelDrafts(
       : 'output' in operand
         ? call.outputs[operand.output]!
         : { root: scratch[operand.scratch]!, at: 0 };
-  return build.dispatches.map((dispatch, k) => {
+  const drafts = build.dispatches.map((dispatch, k): Draft => {
     const operands = [
       ...Object.entries(dispatch.reads).map(([label, operand]) => ({ label, access: 'read' as const, ...at(operand) })),
       ...Object.entries(dispatch.writes).map(([label, operand]) => ({
@@ -86,6 +87,7 @@ export function kernelDrafts(
       bytes: k === 0 ? kernel.bytes(use) : 0,
     };
   });
+  return { planned: { kernel: name, call: use, version: version.name }, drafts };
 }
 
 /** Operands in one buffer are one binding, as WebGPU demands; each keeps its own offset. */

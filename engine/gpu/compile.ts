@@ -7,7 +7,7 @@ import { type Shape, sizeOf } from '../tape/shape.ts';
 import { simplify } from '../tape/simplify.ts';
 import { type Graph, graphOf, inline, type Node, reachable, type Var } from '../tape/tape.ts';
 import { kernelDrafts } from './calls.ts';
-import type { Capabilities, Kernel } from './kernel.ts';
+import type { Call, Capabilities, Kernel } from './kernel.ts';
 import { assignSlots, type Lifetime } from './memory.ts';
 import { type Placement, place } from './place.ts';
 import { type Step, schedule, UpdateConflict } from './schedule.ts';
@@ -26,8 +26,10 @@ export interface Source {
 export interface CompileOptions {
   readonly library: Library;
   readonly device: Capabilities;
-  /** Pins versions by kernel name; others take the last version that supports the call. */
+  /** Pins versions by kernel name. */
   readonly versions?: Readonly<Record<string, string>>;
+  /** Names the version for a call that is not pinned, say the one measured to be fastest here; by default the last. */
+  readonly prefer?: (kernel: Kernel, call: Call) => string | undefined;
 }
 
 export interface Binding {
@@ -61,7 +63,16 @@ export interface PlannedValue {
   readonly shape: Shape;
 }
 
+/** A kernel call of a plan and the version that serves it. */
+export interface PlannedCall {
+  readonly kernel: string;
+  readonly call: Call;
+  readonly version: string;
+}
+
 export interface Plan {
+  /** In the order of their dispatches. */
+  readonly calls: readonly PlannedCall[];
   readonly dispatches: readonly PlannedDispatch[];
   readonly slots: readonly Slot[];
   readonly inputs: Readonly<Record<string, PlannedValue>>;
@@ -184,11 +195,13 @@ function assemble(
   options: CompileOptions,
 ): Plan {
   const sizes = new Map(placement.sizes);
-  const drafts = steps.flatMap((step) =>
-    step.kind === 'kernel'
-      ? kernelDrafts(graph, step.call, options, sizes)
-      : [generatedDraft(graph, placement, step.segments)],
-  );
+  const calls: PlannedCall[] = [];
+  const drafts = steps.flatMap((step) => {
+    if (step.kind === 'generated') return [generatedDraft(graph, placement, step.segments)];
+    const { planned, drafts } = kernelDrafts(graph, step.call, options, sizes);
+    calls.push(planned);
+    return drafts;
+  });
   const owners = new Map<number, string[]>();
   const keep = (root: number, name: string) => owners.set(root, [...(owners.get(root) ?? []), name]);
   graph.inputs.forEach((id, k) => {
@@ -217,6 +230,7 @@ function assemble(
     return { slot: slotOf(at.root), at: at.at, shape: graph.nodes[id]!.shape };
   };
   return {
+    calls,
     dispatches: drafts.map(({ roots, ...draft }) => ({
       ...draft,
       bindings: roots.map(({ root, access }) => ({ slot: slotOf(root), access })),

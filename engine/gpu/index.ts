@@ -1,4 +1,4 @@
-export { type CompileOptions, compile, type Library, type Plan, type Source } from './compile.ts';
+export { type CompileOptions, compile, type Library, type Plan, type PlannedCall, type Source } from './compile.ts';
 export * from './device.ts';
 export * from './errors.ts';
 export {
