@@ -66,9 +66,9 @@ export function planWith(
   return ours.length > 0 ? plan : undefined;
 }
 
-/** Whether a dispatch belongs to a version: its name, then perhaps a label. */
+/** Whether a dispatch does work of a version: named by it, then perhaps a label, among others. */
 export const isOf = (dispatch: string, kernel: string, version: string): boolean =>
-  dispatch === `${kernel}.${version}` || dispatch.startsWith(`${kernel}.${version}/`);
+  dispatch.split(' + ').some((part) => part === `${kernel}.${version}` || part.startsWith(`${kernel}.${version}/`));
 
 /** Runs a plan once, over outputs filled with NaN. Largest over the outputs of ||gpu - exact|| / ||exact||. */
 export async function errorOf(device: Device, plan: Plan, { values, outputs, exact }: Truth): Promise<number> {

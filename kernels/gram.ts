@@ -102,11 +102,9 @@ function perElement(call: Call): Build {
     product *= sum;
   }`;
   const code = `
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  let j = id.x;
-  let i = id.y;
-  let batch = id.z;
+  let j = group.x * 64u + thread;
+  let i = group.y;
+  let batch = group.z;
   if (j >= ${M}u) { return; }
   var total = 0.0;
   for (var c = 0u; c < ${C}u; c++) {
@@ -119,9 +117,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   }
   var product = 1.0;
   ${dot('delta', delta, O, '0u', '0u')}
-  ${element('y', call.outputs[0]!, ['batch', 'i', 'j'])} = total + product;
-}`;
-  return { dispatches: [{ ...OPERANDS, code, workgroups: [Math.ceil(M / 64), M, B] }] };
+  ${element('y', call.outputs[0]!, ['batch', 'i', 'j'])} = total + product;`;
+  return { stages: [[{ ...OPERANDS, code, threads: 64, groups: [Math.ceil(M / 64), M, B] }]] };
 }
 
 /** Products of channel pairs that one invocation holds. */
@@ -157,17 +154,15 @@ function upperHalf(call: Call): Build {
   }`;
   };
   const code = `
-@compute @workgroup_size(${LANES})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let batch = group.z;
   let first = group.y * ${rows.length}u;
   if (group.x * ${LANES}u + ${LANES - 1}u < first) { return; }
-  let j = group.x * ${LANES}u + lane;
+  let j = group.x * ${LANES}u + thread;
   let column = min(j, ${M - 1}u);
   ${rows.map((r) => `let i${r} = min(first + ${r}u, ${M - 1}u);`).join(' ')}
   ${products('p', 'delta', delta, O)}
   ${products('q', 'a', a, K)}
-  ${rows.map(store).join('\n  ')}
-}`;
-  return { dispatches: [{ ...OPERANDS, code, workgroups: [Math.ceil(M / LANES), Math.ceil(M / rows.length), B] }] };
+  ${rows.map(store).join('\n  ')}`;
+  const groups = [Math.ceil(M / LANES), Math.ceil(M / rows.length), B] as const;
+  return { stages: [[{ ...OPERANDS, code, threads: LANES, groups }]] };
 }

@@ -1,7 +1,7 @@
 /** Cotangents of S in the adjoint of a layer with jets: which way the product is taken is up to the version. */
-import { type Call, type Dispatch, element } from '../engine/index.ts';
+import { type Call, element, type Grid } from '../engine/index.ts';
 import { activateAdjoint, affineBar, layoutsOf, loadChannels, range, sizesOf, wrtOf } from './jet-parts.ts';
-import type { JetProduct } from './jet-product.ts';
+import type { Body, JetProduct } from './jet-product.ts';
 
 /** Stores the cotangent of row `k` of S at point `n` from the cotangent `values` of the activated row. */
 function storeInput(call: Call, k: string, values: readonly string[]): string {
@@ -14,7 +14,7 @@ function storeInput(call: Call, k: string, values: readonly string[]): string {
   return `{ ${given} ${load} ${before} ${lines.join(' ')} }`;
 }
 
-function inputOperands(call: Call): Pick<Dispatch, 'label' | 'reads' | 'writes'> {
+function inputOperands(call: Call): Pick<Grid, 'label' | 'reads' | 'writes'> {
   const { from, to } = sizesOf(call);
   return {
     label: 'input',
@@ -46,9 +46,9 @@ function productOf(call: Call): JetProduct {
   };
 }
 
-type Way = (product: JetProduct) => Pick<Dispatch, 'code' | 'workgroups' | 'subgroups'>;
+type Way = (product: JetProduct) => Body;
 
-/** The dispatch for the cotangent of S, or null where it is not asked for. */
-export function inputCotangent(call: Call, way: Way): Dispatch | null {
+/** The grid for the cotangent of S, or null where it is not asked for. */
+export function inputCotangent(call: Call, way: Way): Grid | null {
   return wrtOf(call).includes(0) ? { ...inputOperands(call), ...way(productOf(call)) } : null;
 }

@@ -1,8 +1,8 @@
 /** Cotangents of W and b in the adjoint of a layer with jets: one version each for every version of the kernel. */
-import { type Call, type Capabilities, type Dispatch, element } from '../engine/index.ts';
+import { type Call, type Capabilities, element, type Grid } from '../engine/index.ts';
 import { activate, affineBar, layoutsOf, loadChannels, range, sizesOf, wrtOf } from './jet-parts.ts';
 
-function weightOperands(call: Call): Pick<Dispatch, 'label' | 'reads' | 'writes'> {
+function weightOperands(call: Call): Pick<Grid, 'label' | 'reads' | 'writes'> {
   const wrt = wrtOf(call);
   const target = (name: string, k: number) => (wrt.includes(k) ? { [name]: { output: wrt.indexOf(k) } } : {});
   return {
@@ -19,18 +19,17 @@ const storeWeight = (call: Call, o: string, k: string, value: string) =>
 const storeBias = (call: Call, o: string, value: string) =>
   wrtOf(call).includes(2) ? `${element('bbar', call.outputs[wrtOf(call).indexOf(2)]!, ['batch', o])} = ${value};` : '';
 
-export function weightsPerElement(call: Call): Dispatch | null {
+export function weightsPerElement(call: Call): Grid | null {
   const wrt = wrtOf(call);
   if (!wrt.includes(1) && !wrt.includes(2)) return null;
   const sizes = sizesOf(call);
   const { B, C, K, O, N } = sizes;
   const layouts = layoutsOf(call);
   const code = `
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  let o = id.x / ${K}u;
-  let k = id.x % ${K}u;
-  let batch = id.z;
+  let element = group.x * 64u + thread;
+  let o = element / ${K}u;
+  let k = element % ${K}u;
+  let batch = group.z;
   if (o >= ${O}u) { return; }
   var a = 0.0;
   var b = 0.0;
@@ -46,9 +45,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     b += z0;
   }
   ${storeWeight(call, 'o', 'k', 'a')}
-  if (k == 0u) { ${storeBias(call, 'o', 'b')} }
-}`;
-  return { ...weightOperands(call), code, workgroups: [Math.ceil((O * K) / 64), 1, B] };
+  if (k == 0u) { ${storeBias(call, 'o', 'b')} }`;
+  return { ...weightOperands(call), code, threads: 64, groups: [Math.ceil((O * K) / 64), 1, B] };
 }
 
 /** Points staged at a time. */
@@ -56,7 +54,7 @@ const CHUNK = 16;
 /** Rows of W in one invocation's registers. */
 const ROWS = 16;
 
-export function weightsStaged(call: Call, device: Capabilities): Dispatch | null {
+export function weightsStaged(call: Call, device: Capabilities): Grid | null {
   const wrt = wrtOf(call);
   if (!wrt.includes(1) && !wrt.includes(2)) return null;
   const sizes = sizesOf(call);
@@ -69,16 +67,12 @@ export function weightsStaged(call: Call, device: Capabilities): Dispatch | null
   );
   const quads = range(rows / 4);
   const code = `
-var<workgroup> y: array<f32, ${C * CHUNK * columns}>;
-var<workgroup> z: array<vec4f, ${(C * CHUNK * rows) / 4}>;
-@compute @workgroup_size(${columns})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let column = group.x * ${columns}u;
   let row = group.y * ${rows}u;
   let batch = group.z;
   ${quads.map((q) => `var a${q} = vec4f(); var b${q} = vec4f();`).join(' ')}
   for (var start = 0u; start < ${N}u; start += ${CHUNK}u) {
-    for (var i = lane; i < ${CHUNK * columns}u; i += ${columns}u) {
+    for (var i = thread; i < ${CHUNK * columns}u; i += ${columns}u) {
       let p = i % ${CHUNK}u;
       let n = min(start + p, ${N - 1}u);
       let k = min(column + i / ${CHUNK}u, ${K - 1}u);
@@ -88,7 +82,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         .map((c) => `y[(${c}u * ${CHUNK}u + p) * ${columns}u + i / ${CHUNK}u] = v${c};`)
         .join(' ')}
     }
-    for (var i = lane; i < ${CHUNK * rows}u; i += ${columns}u) {
+    for (var i = thread; i < ${CHUNK * rows}u; i += ${columns}u) {
       let p = i % ${CHUNK}u;
       let j = i / ${CHUNK}u;
       let n = min(start + p, ${N - 1}u);
@@ -104,7 +98,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     workgroupBarrier();
     for (var p = 0u; p < ${CHUNK}u; p++) {
       ${range(C)
-        .map((c) => `let y${c} = y[(${c}u * ${CHUNK}u + p) * ${columns}u + lane];`)
+        .map((c) => `let y${c} = y[(${c}u * ${CHUNK}u + p) * ${columns}u + thread];`)
         .join(' ')}
       ${quads.map((q) => `let z${q} = z[p * ${rows / 4}u + ${q}u]; a${q} = fma(z${q}, vec4f(y0), a${q}); b${q} += z${q};`).join('\n      ')}
       ${range(C)
@@ -116,7 +110,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     }
     workgroupBarrier();
   }
-  let k = column + lane;
+  let k = column + thread;
   if (k >= ${K}u) { return; }
   ${range(rows)
     .map((j) => {
@@ -124,9 +118,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       const text = `${storeWeight(call, o, 'k', `a${j >> 2}[${j & 3}]`)} if (k == 0u) { ${storeBias(call, o, `b${j >> 2}[${j & 3}]`)} }`;
       return O % rows === 0 ? text : `if (row + ${j}u < ${O}u) { ${text} }`;
     })
-    .join('\n  ')}
-}`;
-  return { ...weightOperands(call), code, workgroups: [Math.ceil(K / columns), Math.ceil(O / rows), B] };
+    .join('\n  ')}`;
+  const groups = [Math.ceil(K / columns), Math.ceil(O / rows), B] as const;
+  const y = { of: 'f32', length: C * CHUNK * columns } as const;
+  const z = { of: 'vec4f', length: (C * CHUNK * rows) / 4 } as const;
+  return { ...weightOperands(call), code, threads: columns, groups, shared: { y, z } };
 }
 
 /** Vectors of rows and of columns that one subgroup accumulates. */
@@ -134,7 +130,7 @@ const ROW_VECTORS = 2;
 const COLUMN_VECTORS = 2;
 
 /** One column of W per lane and vector, rows broadcast: the outer products of all points, summed in registers. */
-export function weightsAcrossLanes(call: Call, L: number): Dispatch | null {
+export function weightsAcrossLanes(call: Call, L: number): Grid | null {
   const wrt = wrtOf(call);
   if (!wrt.includes(1) && !wrt.includes(2)) return null;
   const sizes = sizesOf(call);
@@ -144,8 +140,6 @@ export function weightsAcrossLanes(call: Call, L: number): Dispatch | null {
   const columnVectors = range(Math.min(COLUMN_VECTORS, Math.ceil(K / L)));
   const [rows, columns] = [rowVectors.length * L, columnVectors.length * L];
   const code = `
-@compute @workgroup_size(${L})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
   let batch = group.z;
   ${rowVectors.map((v) => `let r${v} = group.y * ${rows}u + ${v * L}u + lane; let o${v} = min(r${v}, ${O - 1}u); var b${v} = 0.0;`).join(' ')}
   ${columnVectors.map((v) => `let q${v} = group.x * ${columns}u + ${v * L}u + lane; let k${v} = min(q${v}, ${K - 1}u);`).join(' ')}
@@ -183,12 +177,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
   }`,
     )
     .join('\n  ')}
-  if (group.x == 0u) { ${rowVectors.map((v) => `if (r${v} < ${O}u) { ${storeBias(call, `r${v}`, `b${v}`)} }`).join(' ')} }
-}`;
+  if (group.x == 0u) { ${rowVectors.map((v) => `if (r${v} < ${O}u) { ${storeBias(call, `r${v}`, `b${v}`)} }`).join(' ')} }`;
   return {
     ...weightOperands(call),
     code,
-    workgroups: [Math.ceil(K / columns), Math.ceil(O / rows), B],
+    threads: L,
+    groups: [Math.ceil(K / columns), Math.ceil(O / rows), B],
     subgroups: true,
   };
 }

@@ -2,7 +2,7 @@
  * The adjoint of a layer with jets, `vjp(dense_jet)`: from S, W, b, the result and its cotangent to the cotangents of
  * those of S, W, b that `wrt` lists.
  */
-import { type Build, type Dispatch, type Kernel, operandBytes, vjp } from '../engine/index.ts';
+import { type Build, type Grid, type Kernel, operandBytes, vjp } from '../engine/index.ts';
 import { type DenseJetParams, denseJet } from './dense-jet.ts';
 import { jetCases } from './jet.ts';
 import { inputCotangent } from './jet-adjoint-input.ts';
@@ -71,8 +71,8 @@ export const jetAdjoint: Kernel = {
   ],
 };
 
-function both(...parts: readonly (Dispatch | null)[]): Build {
-  return { dispatches: parts.filter((part) => part !== null) };
+function both(...grids: readonly (Grid | null)[]): Build {
+  return { stages: [grids.filter((grid) => grid !== null)] };
 }
 
 function adjointCase({ params, shapes }: ReturnType<typeof jetCases>[0], wrt: readonly number[]): Kernel['cases'][0] {

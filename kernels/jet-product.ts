@@ -2,7 +2,7 @@
  * The product inside both directions of a layer with jets, out[c,row,n] = sum over d of weight(row,d) * v[c,d,n], in
  * three ways. Forward, rows are outputs and d runs over inputs; for the cotangent of S it is the other way round.
  */
-import type { Capabilities, Dispatch } from '../engine/index.ts';
+import type { Capabilities, Grid } from '../engine/index.ts';
 import { range } from './jet-parts.ts';
 
 export interface JetProduct {
@@ -23,7 +23,8 @@ export interface JetProduct {
   readonly store: (row: string, channels: readonly string[]) => string;
 }
 
-type Body = Pick<Dispatch, 'code' | 'workgroups' | 'subgroups'>;
+/** A grid without its operands. */
+export type Body = Omit<Grid, 'label' | 'reads' | 'writes'>;
 
 /** Accumulators of one invocation. */
 const ACCUMULATORS = 48;
@@ -43,11 +44,9 @@ export function broadcasts({ software, subgroups, subgroupMinSize, subgroupMaxSi
 export function perElement({ B, C, N, rows, depth, weight, load, store }: JetProduct): Body {
   const channels = range(C);
   const code = `
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  let n = id.x;
-  let row = id.y;
-  let batch = id.z;
+  let n = group.x * 64u + thread;
+  let row = group.y;
+  let batch = group.z;
   if (n >= ${N}u) { return; }
   ${channels.map((c) => `var a${c} = 0.0;`).join(' ')}
   for (var d = 0u; d < ${depth}u; d++) {
@@ -58,9 +57,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   ${store(
     'row',
     channels.map((c) => `a${c}`),
-  )}
-}`;
-  return { code, workgroups: [Math.ceil(N / 64), rows, B] };
+  )}`;
+  return { code, threads: 64, groups: [Math.ceil(N / 64), rows, B] };
 }
 
 /** A block of rows at one point stays in registers; its weights lie in workgroup memory. */
@@ -71,10 +69,7 @@ export function staged(product: JetProduct, { subgroupMaxSize }: Capabilities): 
   const lanes = evenly(N, MOST_POINTS, Math.max(subgroupMaxSize, 8));
   const [channels, quads] = [range(C), range(block / 4)];
   const code = `
-var<workgroup> tile: array<vec4f, ${(depth * block) / 4}>;
-@compute @workgroup_size(${lanes})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let n = group.x * ${lanes}u + lane;
+  let n = group.x * ${lanes}u + thread;
   let first = group.y * ${block}u;
   let batch = group.z;
   ${stage(product, block, lanes)}
@@ -84,16 +79,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     ${load}
     ${quads.map((q) => `let w${q} = tile[d * ${block / 4}u + ${q}u]; ${channels.map((c) => `a${q}_${c} = fma(w${q}, vec4f(v${c}), a${q}_${c});`).join(' ')}`).join('\n    ')}
   }
-  ${storeBlock(product, block, (j, c) => `a${j >> 2}_${c}[${j & 3}]`)}
-}`;
-  return { code, workgroups: [Math.ceil(N / lanes), Math.ceil(rows / block), B] };
+  ${storeBlock(product, block, (j, c) => `a${j >> 2}_${c}[${j & 3}]`)}`;
+  const groups = [Math.ceil(N / lanes), Math.ceil(rows / block), B] as const;
+  return { code, threads: lanes, groups, shared: { tile: { of: 'vec4f', length: (depth * block) / 4 } } };
 }
 
 /** Copies the block's weights into `tile`, neighbouring invocations along the closer index; rows past the end repeat the last. */
 function stage({ rows, depth, weight, depthFirst }: JetProduct, block: number, lanes: number): string {
   const row = rows % block === 0 ? 'first + j' : `min(first + j, ${rows - 1}u)`;
   const [d, j] = depthFirst ? [`i % ${depth}u`, `i / ${depth}u`] : [`i / ${block}u`, `i % ${block}u`];
-  return `for (var i = lane; i < ${depth * block}u; i += ${lanes}u) {
+  return `for (var i = thread; i < ${depth * block}u; i += ${lanes}u) {
     let d = ${d};
     let j = ${j};
     tile[d * ${block / 4}u + j / 4u][j % 4u] = ${weight(row, 'd')};
@@ -110,10 +105,8 @@ export function acrossLanes(product: JetProduct, L: number): Body {
   const [channels, vectors] = [range(C), range(block / L)];
   const row = (v: number) => `first + ${v * L}u + lane`;
   const code = `
-@compute @workgroup_size(${points})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32, @builtin(subgroup_invocation_id) lane: u32) {
   // Blocks of rows run fastest: the points of a group stay in cache for all of them.
-  let point = group.y * ${points}u + local;
+  let point = group.y * ${points}u + thread;
   let n = min(point, ${N - 1}u);
   let first = group.x * ${block}u;
   let batch = group.z;
@@ -132,9 +125,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
       .join('\n    ')}
   }
   if (point >= ${N}u) { return; }
-  ${storeBlock(product, block, (j, c) => `a${j}_${c}`)}
-}`;
-  return { code, workgroups: [Math.ceil(rows / block), Math.ceil(N / points), B], subgroups: true };
+  ${storeBlock(product, block, (j, c) => `a${j}_${c}`)}`;
+  return { code, threads: points, groups: [Math.ceil(rows / block), Math.ceil(N / points), B], subgroups: true };
 }
 
 function storeBlock({ C, rows, store }: JetProduct, block: number, value: (j: number, c: number) => string): string {

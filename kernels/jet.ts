@@ -18,20 +18,20 @@ export const jet: Kernel = {
       name: 'simple',
       why: 'the definition: one invocation for each output and point, for any layout',
       supports: () => true,
-      build: (call) => ({ dispatches: [{ ...OPERANDS, ...perElement(productOf(call)) }] }),
+      build: (call) => ({ stages: [[{ ...OPERANDS, ...perElement(productOf(call)) }]] }),
     },
     {
       name: 'staged',
       why: 'a block of outputs in all channels at one point stays in registers; its weights lie in workgroup memory, one address for all lanes',
       supports: (call) => sizesOf(call).O > 1 && canStage(sizesOf(call).K),
-      build: (call, device) => ({ dispatches: [{ ...OPERANDS, ...staged(productOf(call), device) }] }),
+      build: (call, device) => ({ stages: [[{ ...OPERANDS, ...staged(productOf(call), device) }]] }),
     },
     {
       name: 'lanes',
       why: 'where a load costs as much as ten multiplications (llvmpipe): weights are loaded once across the subgroup and broadcast from its lanes',
       supports: (call, device) => sizesOf(call).O > 1 && broadcasts(device),
       build: (call, device) => ({
-        dispatches: [{ ...OPERANDS, ...acrossLanes(productOf(call), device.subgroupMaxSize) }],
+        stages: [[{ ...OPERANDS, ...acrossLanes(productOf(call), device.subgroupMaxSize) }]],
       }),
     },
   ],

@@ -89,44 +89,40 @@ function perElement(call: Call): Build {
   const { batch, M, N, K } = sizes(call);
   const { a, b, y } = elements(call);
   const code = `
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) group: vec3u) {
-  let i = id.x / ${N}u;
-  let j = id.x % ${N}u;
+  let element = group.x * 64u + thread;
+  let i = element / ${N}u;
+  let j = element % ${N}u;
   let z = group.z;
   if (i >= ${M}u) { return; }
   var dot = 0.0;
   for (var k = 0u; k < ${K}u; k++) { dot = fma(${a('i', 'k')}, ${b('k', 'j')}, dot); }
-  ${y('i', 'j')} = dot;
-}`;
-  return { dispatches: [{ ...OPERANDS, code, workgroups: [Math.ceil((M * N) / 64), 1, sizeOf(batch)] }] };
+  ${y('i', 'j')} = dot;`;
+  return { stages: [[{ ...OPERANDS, code, threads: 64, groups: [Math.ceil((M * N) / 64), 1, sizeOf(batch)] }]] };
 }
 
 const TILE = 64;
 const DEPTH = 16;
+/** Distance of rows in workgroup memory: odd, so that they start in different banks. */
+const PITCH = TILE + 1;
 
 function tiled(call: Call): Build {
   const { batch, M, N, K } = sizes(call);
   const { y } = elements(call);
   const rows = range(4);
   const code = `
-var<workgroup> left: array<array<f32, ${TILE + 1}>, ${DEPTH}>;
-var<workgroup> right: array<array<f32, ${TILE + 1}>, ${DEPTH}>;
-@compute @workgroup_size(256)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t: u32) {
   let z = group.z;
-  let column = t % 16u;
-  let row = t / 16u;
+  let column = thread % 16u;
+  let row = thread / 16u;
   ${rows.map((r) => `var s${r} = vec4f();`).join(' ')}
   for (var start = 0u; start < ${K}u; start += ${DEPTH}u) {
-    for (var e = t; e < ${TILE * DEPTH}u; e += 256u) {
+    for (var e = thread; e < ${TILE * DEPTH}u; e += 256u) {
       ${stage(call, 0)}
       ${stage(call, 1)}
     }
     workgroupBarrier();
     for (var d = 0u; d < ${DEPTH}u; d++) {
-      let r = vec4f(${rows.map((c) => `right[d][column + ${16 * c}u]`).join(', ')});
-      ${rows.map((r) => `s${r} = fma(vec4f(left[d][row + ${16 * r}u]), r, s${r});`).join(' ')}
+      let r = vec4f(${rows.map((c) => `right[d * ${PITCH}u + column + ${16 * c}u]`).join(', ')});
+      ${rows.map((r) => `s${r} = fma(vec4f(left[d * ${PITCH}u + row + ${16 * r}u]), r, s${r});`).join(' ')}
     }
     workgroupBarrier();
   }
@@ -139,9 +135,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
         })
         .join('\n  '),
     )
-    .join('\n  ')}
-}`;
-  return { dispatches: [{ ...OPERANDS, code, workgroups: [Math.ceil(N / TILE), Math.ceil(M / TILE), sizeOf(batch)] }] };
+    .join('\n  ')}`;
+  const strip = { of: 'f32', length: DEPTH * PITCH } as const;
+  const groups = [Math.ceil(N / TILE), Math.ceil(M / TILE), sizeOf(batch)] as const;
+  return { stages: [[{ ...OPERANDS, code, threads: 256, groups, shared: { left: strip, right: strip } }]] };
 }
 
 /** Copies an operand's element number `e` of a strip, neighbouring invocations along its shorter stride. */
@@ -160,7 +157,7 @@ function stage(call: Call, operand: 0 | 1): string {
   const at = `min(${group} * ${TILE}u + ${m}, ${(extent as number) - 1}u)`;
   const k = `min(start + ${d}, ${K - 1}u)`;
   const value = operand === 0 ? a(at, k) : b(k, at);
-  return `${name}[${d}][${m}] = select(0.0, ${value}, start + ${d} < ${K}u);`;
+  return `${name}[${d} * ${PITCH}u + ${m}] = select(0.0, ${value}, start + ${d} < ${K}u);`;
 }
 
 /** Vectors of columns and rows that one subgroup accumulates. */
@@ -176,8 +173,6 @@ function acrossLanes(call: Call, { subgroupMaxSize: L }: Capabilities): Build {
   const width = columns.length * L;
   const height = rows.length;
   const code = `
-@compute @workgroup_size(${L})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
   let z = group.z;
   let first = group.y * ${height}u;
   ${columns.map((c) => `let q${c} = group.x * ${width}u + ${c * L}u + lane; let j${c} = min(q${c}, ${N - 1}u);`).join(' ')}
@@ -196,8 +191,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
       });
       return N % width === 0 ? stores.join('\n  ') : `if (q${c} < ${N}u) { ${stores.join(' ')} }`;
     })
-    .join('\n  ')}
-}`;
-  const workgroups = [Math.ceil(N / width), Math.ceil(M / height), sizeOf(batch)] as const;
-  return { dispatches: [{ ...OPERANDS, code, workgroups, subgroups: true }] };
+    .join('\n  ')}`;
+  const groups = [Math.ceil(N / width), Math.ceil(M / height), sizeOf(batch)] as const;
+  return { stages: [[{ ...OPERANDS, code, threads: L, groups, subgroups: true }]] };
 }

@@ -119,21 +119,17 @@ function rightLooking(call: Call): Build {
   const a = (i: string, j: string) => `work[matrix + ${i}*${n}u + ${j}]`;
   const q = (i: string, j: string) => element('Q', output, ['batch', i, j]);
   const sweep = (at: (i: string, j: string) => string, from: string) => `
-    for (var c = ${from} + lane; c < ${n}u; c += ${threads}u) {
+    for (var c = ${from} + thread; c < ${n}u; c += ${threads}u) {
       var s = 0.0;
       for (var i = k; i < ${n}u; i++) { s = fma(reflection[i], ${at('i', 'c')}, s); }
       s *= inverse;
       for (var i = k; i < ${n}u; i++) { ${at('i', 'c')} = fma(-s, reflection[i], ${at('i', 'c')}); }
     }`;
   const code = `
-var<workgroup> reflection: array<f32, ${n}>;
-var<workgroup> inverses: array<f32, ${n}>;
-@compute @workgroup_size(${threads})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let batch = group.x;
   let matrix = batch * ${2 * n * n}u;
   let saved = matrix + ${n * n}u;
-  for (var j = lane; j < ${n}u; j += ${threads}u) {
+  for (var j = thread; j < ${n}u; j += ${threads}u) {
     var largest = 0.0;
     for (var i = 0u; i < ${n}u; i++) { largest = max(largest, abs(${element('A', input, ['batch', 'i', 'j'])})); }
     for (var i = 0u; i < ${n}u; i++) {
@@ -144,32 +140,33 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   for (var k = 0u; k + 1u < ${n}u; k++) {
     storageBarrier();
     workgroupBarrier();
-    for (var i = lane; i < ${n}u; i += ${threads}u) { reflection[i] = ${a('i', 'k')}; }
+    for (var i = thread; i < ${n}u; i += ${threads}u) { reflection[i] = ${a('i', 'k')}; }
     workgroupBarrier();
     var squares = 0.0;
     for (var i = k; i < ${n}u; i++) { squares = fma(reflection[i], reflection[i], squares); }
     let head = reflection[k];
     ${HOUSEHOLDER}
     workgroupBarrier();
-    if (lane == 0u) {
+    if (thread == 0u) {
       reflection[k] = head + shift;
       inverses[k] = inverse;
     }
     workgroupBarrier();
-    for (var i = lane; i < ${n}u; i += ${threads}u) { work[saved + k*${n}u + i] = reflection[i]; }
+    for (var i = thread; i < ${n}u; i += ${threads}u) { work[saved + k*${n}u + i] = reflection[i]; }
     ${sweep(a, 'k + 1u')}
   }
   for (var step = 1u; step < ${n}u; step++) {
     let k = ${n - 1}u - step;
     storageBarrier();
     workgroupBarrier();
-    for (var i = lane; i < ${n}u; i += ${threads}u) { reflection[i] = work[saved + k*${n}u + i]; }
+    for (var i = thread; i < ${n}u; i += ${threads}u) { reflection[i] = work[saved + k*${n}u + i]; }
     let inverse = inverses[k];
     workgroupBarrier();
     ${sweep(q, 'k')}
-  }
-}`;
-  return { scratch: [B * 2 * n * n], dispatches: [{ ...operands(), code, workgroups: [B, 1, 1] }] };
+  }`;
+  const column = { of: 'f32', length: n } as const;
+  const shared = { reflection: column, inverses: column };
+  return { scratch: [B * 2 * n * n], stages: [[{ ...operands(), code, threads, groups: [B, 1, 1], shared }]] };
 }
 
 /** From `squares` = ||x||^2 and `head` = x_1: `shift` makes v = x + shift e_1, `inverse` = 2 / v^T v, or 0 for x = 0. */
@@ -199,8 +196,6 @@ function leftLooking(call: Call, lanes: number): Build {
         ${APPLY(rows)}
       }`;
   const code = `
-@compute @workgroup_size(${lanes})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
   let batch = group.x;
   let matrix = batch * ${size}u;
   ${rows.map((r) => `var a${r} = 0.0;`).join(' ')}
@@ -235,9 +230,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
       ${applySaved}
     }
     if (c < ${n}u) { ${rows.map((r) => `${element('Q', output, ['batch', `${r}u`, 'c'])} = a${r};`).join(' ')} }
-  }
-}`;
-  return { scratch: [B * size], dispatches: [{ ...operands(), code, workgroups: [B, 1, 1], subgroups: true }] };
+  }`;
+  const grid = { ...operands(), code, threads: lanes, groups: [B, 1, 1] as const, subgroups: true };
+  return { scratch: [B * size], stages: [[grid]] };
 }
 
 /** a <- a - v (v^T a) * inverse, unrolled. */

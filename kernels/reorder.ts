@@ -87,9 +87,7 @@ function build(call: Call, rows: number): Build {
   const batch = X.shape.slice(0, -2);
   const z = batch.map((extent, axis) => `(group.z / ${sizeOf(batch.slice(axis + 1))}u) % ${extent}u`);
   const code = `
-@compute @workgroup_size(32)
-fn main(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) group: vec3u) {
-  let j = id.x;
+  let j = group.x * 32u + thread;
   if (j >= ${n}u) { return; }
   let own = ${element('values', values, [...z, '0u', 'j'])};
   var rank = 0u;
@@ -99,10 +97,8 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) group: 
   }
   for (var r = group.y * ${rows}u; r < min((group.y + 1u) * ${rows}u, ${m}u); r++) {
     ${element('y', call.outputs[0]!, [...z, 'r', 'rank'])} = ${element('X', X, [...z, 'r', 'j'])};
-  }
-}`;
-  const workgroups = [Math.ceil(n / 32), Math.ceil(m / rows), sizeOf(batch)] as const;
-  return {
-    dispatches: [{ reads: { values: { input: 0 }, X: { input: 1 } }, writes: { y: { output: 0 } }, code, workgroups }],
-  };
+  }`;
+  const operands = { reads: { values: { input: 0 }, X: { input: 1 } }, writes: { y: { output: 0 } } };
+  const groups = [Math.ceil(n / 32), Math.ceil(m / rows), sizeOf(batch)] as const;
+  return { stages: [[{ ...operands, code, threads: 32, groups }]] };
 }

@@ -58,13 +58,21 @@ export function planSoap(B: number, blocks: readonly MatrixBlock[]): SoapPlan {
   return { groups, factors };
 }
 
+/** Distance of a group's matrices in a row of theta, or null where they do not lie at equal distances within P elements. */
+function distanceOf({ blocks, rows, columns }: Group, P: number): number | null {
+  const first = blocks[0]!.at;
+  const distance = blocks.length > 1 ? blocks[1]!.at - first : rows * columns;
+  const regular = blocks.every(({ at }, k) => at === first + k * distance) && first + blocks.length * distance <= P;
+  return regular ? distance : null;
+}
+
 /** Matrices of a group out of rows x [B,P], [B,blocks,rows,columns]: a window of x where they lie at equal distances. */
-export function gather(x: Var, { blocks, rows, columns }: Group): Var {
+export function gather(x: Var, group: Group): Var {
+  const { blocks, rows, columns } = group;
   const [B, P] = x.shape as [number, number];
   const [count, size, first] = [blocks.length, rows * columns, blocks[0]!.at];
-  const distance = count > 1 ? blocks[1]!.at - first : size;
-  const regular = blocks.every(({ at }, k) => at === first + k * distance) && first + count * distance <= P;
-  if (!regular)
+  const distance = distanceOf(group, P);
+  if (distance === null)
     return concat(
       blocks.map(({ at }) => reshape(slice(x, 1, at, at + size), [B, 1, rows, columns])),
       1,
@@ -73,20 +81,42 @@ export function gather(x: Var, { blocks, rows, columns }: Group): Var {
   return reshape(slice(spaced, 2, 0, size), [B, count, rows, columns]);
 }
 
-/** The inverse of {@link gather} for all groups; what lies between the matrices comes from `rest` [B,P]. */
+/** A run of elements of every row, from `at`. */
+interface Run {
+  readonly at: number;
+  readonly size: number;
+  readonly value: Var;
+}
+
+/**
+ * The inverse of {@link gather} for all groups; what lies between the matrices comes from `rest` [B,P]. Matrices at equal
+ * distances with nothing but rest in between stay one value, so that a kernel can write them where they belong.
+ */
 export function scatter(matrices: readonly Var[], groups: readonly Group[], rest: Var): Var {
   const [B, P] = rest.shape as [number, number];
-  const pieces = groups.flatMap(({ blocks, rows, columns }, g) =>
-    blocks.map(({ at }, k) => {
-      const own = slice(matrices[g]!, 1, k, k + 1);
-      return { at, size: rows * columns, value: () => reshape(own, [B, rows * columns]) };
-    }),
-  );
+  const others = (group: Group) => groups.filter((other) => other !== group).flatMap(({ blocks }) => blocks);
+  const runs = groups.flatMap((group, g): Run[] => {
+    const { blocks, rows, columns } = group;
+    const [count, size, first] = [blocks.length, rows * columns, blocks[0]!.at];
+    const distance = distanceOf(group, P);
+    const end = first + count * (distance ?? 0);
+    if (distance !== null && others(group).every(({ at }) => at < first || at >= end)) {
+      const own = reshape(matrices[g]!, [B, count, size]);
+      const between = () => slice(reshape(slice(rest, 1, first, end), [B, count, distance]), 2, size, distance);
+      const value = distance > size ? concat([own, between()], 2) : own;
+      return [{ at: first, size: end - first, value: reshape(value, [B, end - first]) }];
+    }
+    return blocks.map(({ at }, k) => ({
+      at,
+      size,
+      value: reshape(slice(matrices[g]!, 1, k, k + 1), [B, size]),
+    }));
+  });
   const parts: Var[] = [];
   let done = 0;
-  for (const { at, size, value } of pieces.sort((p, q) => p.at - q.at)) {
+  for (const { at, size, value } of runs.sort((p, q) => p.at - q.at)) {
     if (at > done) parts.push(slice(rest, 1, done, at));
-    parts.push(value());
+    parts.push(value);
     done = at + size;
   }
   if (done < P) parts.push(slice(rest, 1, done, P));

@@ -22,7 +22,6 @@ import {
   slice,
   sqrt,
   square,
-  stack,
   sub,
   sum,
   transpose,
@@ -147,30 +146,21 @@ export function soap(name: string, theta: Var, g: Var, lr: Var, settings: Var, p
     const [beta1, beta2, epsilon] = [0, 1, 2].map((k) => setting(context, k)) as [Var, Var, Var];
     const nextM = movingAverage(beta1, m, g);
     const nextC = movingAverage(slice(settings, 0, 0, 2), c, 1);
-    const gradients = plan.groups.map((group) => gather(g, group));
-    const turned = tape.scope('project', () =>
-      plan.groups.map((group, k) => {
-        const both = stack([gradients[k]!, gather(nextM, group)], 0);
-        return split(project(both, twice(sidesOf(context, k, bases))));
-      }),
-    );
-    const nextV = movingAverage(
-      beta2,
-      v,
-      square(
-        scatter(
-          turned.map(([G]) => G),
-          plan.groups,
-          g,
-        ),
-      ),
-    );
-    const moment = scatter(
-      turned.map(([, M]) => M),
-      plan.groups,
-      nextM,
-    );
-    const direction = div(moment, add(sqrt(nextV), epsilon));
+    // Rows of g, then rows of the new m: both are turned alike.
+    const B = shape[0]!;
+    const rows = concat([g, nextM], 0);
+    const gradients = plan.groups.map((group) => gather(slice(rows, 0, 0, B), group));
+    const turned = tape.scope('project', () => {
+      const matrices = plan.groups.map((group, k) => {
+        const both = gather(rows, group);
+        const [, ...rest] = both.shape as [number, ...number[]];
+        const projected = project(reshape(both, [2, B, ...rest]), twice(sidesOf(context, k, bases)));
+        return reshape(projected, both.shape);
+      });
+      return scatter(matrices, plan.groups, rows);
+    });
+    const nextV = movingAverage(beta2, v, square(slice(turned, 0, 0, B)));
+    const direction = div(slice(turned, 0, B, 2 * B), add(sqrt(nextV), epsilon));
     const back = tape.scope('unproject', () =>
       plan.groups.map((group, k) => unproject(gather(direction, group), sidesOf(context, k, bases))),
     );
@@ -200,9 +190,6 @@ const twice = ({ left, right }: Sides) => {
   };
   return { ...(left ? { left: both(left) } : {}), ...(right ? { right: both(right) } : {}) };
 };
-
-/** [2,G,..] as its two halves. */
-const split = (x: Var): [Var, Var] => [index(x, 0, 0), index(x, 0, 1)];
 
 /**
  * Refresh of the bases after a step: columns of each Q in order of falling diag(Q^T M Q), v in the same order along that

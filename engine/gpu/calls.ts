@@ -1,10 +1,18 @@
-/** Kernel calls of a graph: which version serves each, and the shaders of its dispatches. */
+/** Kernel calls of a graph: which version serves each, and its pieces of work. */
 import type { Graph, Params } from '../tape/tape.ts';
-import type { CompileOptions, Draft, PlannedCall } from './compile.ts';
+import type { CompileOptions, PlannedCall } from './compile.ts';
 import { dotProduct } from './dot.ts';
-import { type Call, type Kernel, type Layout, type Operand, UnknownVersionError, type Version } from './kernel.ts';
+import {
+  type Call,
+  type Grid,
+  type Kernel,
+  type Layout,
+  type Operand,
+  UnknownVersionError,
+  type Version,
+} from './kernel.ts';
 import type { KernelCall } from './place.ts';
-import { TANH_WGSL } from './tanh.ts';
+import type { Piece } from './shader.ts';
 
 /**
  * Which version a call takes: the pinned one, else the preferred one, else the last that supports it. One that cannot do
@@ -27,12 +35,13 @@ export function chooseVersion(
   return version;
 }
 
-export function kernelDrafts(
+/** Which version serves a call, and its pieces by stage. */
+export function kernelPieces(
   graph: Graph,
   call: KernelCall,
   options: CompileOptions,
   sizes: Map<number, number>,
-): { planned: PlannedCall; drafts: Draft[] } {
+): { planned: PlannedCall; stages: Piece[][] } {
   const node = graph.nodes[call.node]!;
   const name = node.op === 'matmul' ? 'matmul' : (node.params['name'] as string);
   const params = (node.op === 'matmul' ? node.params : node.params['args']) as Params;
@@ -46,51 +55,25 @@ export function kernelDrafts(
     sizes.set(root, elements);
     return root;
   });
-  const at = (operand: Operand): { root: number; at: number } =>
-    'input' in operand
-      ? call.inputs[operand.input]!
-      : 'output' in operand
-        ? call.outputs[operand.output]!
-        : { root: scratch[operand.scratch]!, at: 0 };
-  const drafts = build.dispatches.map((dispatch, k): Draft => {
-    const operands = [
-      ...Object.entries(dispatch.reads).map(([label, operand]) => ({ label, access: 'read' as const, ...at(operand) })),
-      ...Object.entries(dispatch.writes).map(([label, operand]) => ({
-        label,
-        access: 'read_write' as const,
-        ...at(operand),
-      })),
-    ];
-    const roots = [...new Set(operands.map(({ root }) => root))].map((root) => {
-      const sharing = operands.filter((operand) => operand.root === root);
-      const access = sharing.some((operand) => operand.access === 'read_write') ? 'read_write' : 'read';
-      return { root, access, labels: sharing.map(({ label }) => label) } as const;
-    });
-    const code = [
-      ...(dispatch.subgroups ? ['enable subgroups;'] : []),
-      `struct At { ${operands.map(({ label }) => `${label}: u32`).join(', ')} }`,
-      '@group(0) @binding(0) var<uniform> at: At;',
-      ...roots.map(
-        ({ access, labels }, n) => `@group(0) @binding(${n + 1}) var<storage, ${access}> ${labels[0]}: array<f32>;`,
-      ),
-      ...(dispatch.code.includes('tapir_tanh') ? [TANH_WGSL] : []),
-      roots.reduce((text, { labels }) => shareBinding(text, labels), dispatch.code),
-    ].join('\n');
-    return {
-      scope: node.scope,
-      kernel: `${name}.${version.name}${dispatch.label ? `/${dispatch.label}` : ''}`,
-      code,
-      roots: roots.map(({ root, access }) => ({ root, access })),
-      offsets: operands.map((operand) => operand.at),
-      workgroups: dispatch.workgroups,
-      flops: k === 0 ? kernel.flops(use) : 0,
-      bytes: k === 0 ? kernel.bytes(use) : 0,
-    };
-  });
-  return { planned: { kernel: name, call: use, version: version.name }, drafts };
-}
-
-/** Operands in one buffer are one binding, as WebGPU demands; each keeps its own offset. */
-function shareBinding(code: string, [first, ...others]: readonly string[]): string {
-  return others.reduce((text, name) => text.replaceAll(new RegExp(`(?<!at\\.)\\b${name}\\[`, 'g'), `${first}[`), code);
+  const at = (operand: Operand): { root: number; at: number } => {
+    if ('scratch' in operand) return { root: scratch[operand.scratch]!, at: 0 };
+    const { root, at } = 'input' in operand ? call.inputs[operand.input]! : call.outputs[operand.output]!;
+    return { root, at };
+  };
+  const bind = (operands: Grid['reads'], access: 'read' | 'read_write') =>
+    Object.entries(operands).map(([label, operand]) => ({ label, access, ...at(operand) }));
+  const stages = build.stages.map((grids, stage) =>
+    grids.map(({ reads, writes, ...grid }, k): Piece => {
+      const first = stage === 0 && k === 0;
+      return {
+        ...grid,
+        bound: [...bind(reads, 'read'), ...bind(writes, 'read_write')],
+        scopes: [node.scope],
+        kernel: `${name}.${version.name}`,
+        flops: first ? kernel.flops(use) : 0,
+        bytes: first ? kernel.bytes(use) : 0,
+      };
+    }),
+  );
+  return { planned: { kernel: name, call: use, version: version.name }, stages };
 }

@@ -6,13 +6,13 @@ import { bodyOf, newTape, rowOf } from '../tape/ops.ts';
 import { type Shape, sizeOf } from '../tape/shape.ts';
 import { simplify } from '../tape/simplify.ts';
 import { type Graph, graphOf, inline, type Node, reachable, type Var } from '../tape/tape.ts';
-import { kernelDrafts } from './calls.ts';
+import { kernelPieces } from './calls.ts';
 import type { Call, Capabilities, Kernel } from './kernel.ts';
 import { assignSlots, type Lifetime } from './memory.ts';
 import { type Placement, place } from './place.ts';
 import { type Step, schedule, UpdateConflict } from './schedule.ts';
-import { partialsOf, type Segment, segmentCode, THREADS, workgroupsOf } from './segment.ts';
-import { TANH_WGSL } from './tanh.ts';
+import { segmentPiece } from './segment.ts';
+import { type Draft, kindOf, type Piece, pack } from './shader.ts';
 
 export type Library = readonly Kernel[];
 
@@ -40,11 +40,11 @@ export interface Binding {
 export interface PlannedDispatch {
   /** Where its values come from on the tape. */
   readonly scope: string;
-  /** Kernel name and version, or `generated`. */
+  /** Kernel names and versions, or `generated`. */
   readonly kernel: string;
   readonly code: string;
   readonly bindings: readonly Binding[];
-  /** Start of each operand in elements, given to the shader as `at`. Empty for generated code. */
+  /** Start of each operand in elements, given to the shader as `at`. */
   readonly offsets: readonly number[];
   readonly workgroups: readonly [number, number, number];
   readonly flops: number;
@@ -180,11 +180,6 @@ function canReplace(graph: Graph, id: number, updates: readonly Update[]): boole
   return generated && updates.filter(({ node }) => node === id).length === 1;
 }
 
-/** A plan under construction: dispatches over root buffers, before these get slots. */
-export interface Draft extends Omit<PlannedDispatch, 'bindings'> {
-  readonly roots: readonly { root: number; access: 'read' | 'read_write' }[];
-}
-
 function assemble(
   graph: Graph,
   placement: Placement,
@@ -196,12 +191,13 @@ function assemble(
 ): Plan {
   const sizes = new Map(placement.sizes);
   const calls: PlannedCall[] = [];
-  const drafts = steps.flatMap((step) => {
-    if (step.kind === 'generated') return [generatedDraft(graph, placement, step.segments)];
-    const { planned, drafts } = kernelDrafts(graph, step.call, options, sizes);
-    calls.push(planned);
-    return drafts;
+  const work = steps.map((step) => {
+    const called = step.calls.map((call) => kernelPieces(graph, call, options, sizes));
+    calls.push(...called.map(({ planned }) => planned));
+    const segments = step.segments.map((segment) => [segmentPiece(graph, placement.places, segment)]);
+    return stagesOf(called.map(({ stages }) => stages)).map((stage, k) => (k === 0 ? [...stage, ...segments] : stage));
   });
+  const drafts = draftsOf(work.flat(), options.device);
   const owners = new Map<number, string[]>();
   const keep = (root: number, name: string) => owners.set(root, [...(owners.get(root) ?? []), name]);
   graph.inputs.forEach((id, k) => {
@@ -243,53 +239,21 @@ function assemble(
   };
 }
 
-/** Workgroups along x before a second row is needed: the default limit of WebGPU. */
-const MAX_GROUPS = 65535;
+/** Stages of several calls side by side; there is at least one. */
+function stagesOf(calls: readonly (readonly (readonly Piece[])[])[]): (readonly Piece[])[][] {
+  const count = Math.max(1, ...calls.map((stages) => stages.length));
+  return Array.from({ length: count }, (_, k) => calls.flatMap((stages) => (stages[k] ? [stages[k]] : [])));
+}
 
-function generatedDraft(graph: Graph, placement: Placement, segments: readonly Segment[]): Draft {
-  const written = new Set(segments.flatMap(({ targets }) => targets.map(({ to }) => to.root)));
-  const order: number[] = [];
-  const bind = (root: number) => {
-    if (!order.includes(root)) order.push(root);
-    return `b${order.indexOf(root)}`;
-  };
-  const functions = segments.map((segment, k) => segmentCode(`segment${k}`, graph, placement.places, segment, bind));
-  const partials = Math.max(...segments.map((segment) => partialsOf(graph, segment)));
-  const groups = segments.map((segment) => workgroupsOf(graph, segment));
-  const total = groups.reduce((a, b) => a + b, 0);
-  const [x, y] = [Math.min(total, MAX_GROUPS), Math.ceil(total / MAX_GROUPS)];
-  let start = 0;
-  const branches = groups.map((count, k) => {
-    const call = `segment${k}(${start === 0 ? 'group' : `group - ${start}u`}, thread);`;
-    start += count;
-    return `if (group < ${start}u) { ${call} }`;
+/** Dispatches of stages in order. Kernel code that is needed in several of them stands apart, to share a pipeline. */
+function draftsOf(stages: readonly (readonly (readonly Piece[])[])[], device: Capabilities): Draft[] {
+  const codeOf = (bundle: readonly Piece[]) => bundle.map(({ code }) => code).join('\n');
+  const uses = new Map<string, Set<string>>();
+  stages.forEach((bundles, stage) => {
+    for (const bundle of bundles)
+      uses.set(codeOf(bundle), (uses.get(codeOf(bundle)) ?? new Set()).add(`${stage} ${bundle.map(kindOf)}`));
   });
-  const body = functions.join('\n\n');
-  const code = [
-    ...order.map(
-      (root, k) =>
-        `@group(0) @binding(${k}) var<storage, ${written.has(root) ? 'read_write' : 'read'}> b${k}: array<f32>;`,
-    ),
-    ...(partials > 0 ? [`var<workgroup> partial: array<f32, ${partials}>;`] : []),
-    ...(body.includes('tapir_tanh') ? [TANH_WGSL] : []),
-    body,
-    `@compute @workgroup_size(${THREADS})`,
-    'fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) thread: u32) {',
-    `  let group = id.x${y > 1 ? ` + id.y * ${MAX_GROUPS}u` : ''};`,
-    `  ${branches.join(' else ')}`,
-    '}',
-  ].join('\n');
-  const targets = segments.flatMap((segment) => segment.targets);
-  const sizes = targets.map(({ node }) => sizeOf(graph.nodes[node]!.shape));
-  const scopes = [...new Set(targets.map(({ node }) => graph.nodes[node]!.scope).filter(Boolean))];
-  return {
-    scope: scopes.join(', '),
-    kernel: 'generated',
-    code,
-    roots: order.map((root) => ({ root, access: written.has(root) ? 'read_write' : 'read' })),
-    offsets: [],
-    workgroups: [x, y, 1],
-    flops: 0,
-    bytes: 4 * sizes.reduce((a, b) => a + b, 0),
-  };
+  return stages.flatMap((bundles) =>
+    pack(bundles, device, (bundle) => bundle[0]!.kernel !== 'generated' && uses.get(codeOf(bundle))!.size > 1),
+  );
 }

@@ -30,20 +30,14 @@ function build({ params, inputs, outputs }: Call) {
   const batch = at.slice(0, rank - 2);
   const left = [...batch, ...(params['ta'] ? ['k', row] : [row, 'k'])];
   const right = [...batch, ...(params['tb'] ? [column, 'k'] : ['k', column])];
-  const groups = Math.ceil(size / 64);
   const code = `
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-  let i = (group.x + group.y * 65535u) * 64u + thread;
+  let i = group.x * 64u + thread;
   if (i >= ${size}u) { return; }
   var dot = 0.0;
   for (var k = 0u; k < ${a.shape.at(params['ta'] ? -2 : -1)}u; k++) {
     dot += ${element('a', a, left)} * ${element('b', b, right)};
   }
-  ${element('y', y, at)} = dot;
-}`;
-  const workgroups = [Math.min(groups, 65535), Math.ceil(groups / 65535), 1] as const;
-  return {
-    dispatches: [{ reads: { a: { input: 0 }, b: { input: 1 } }, writes: { y: { output: 0 } }, code, workgroups }],
-  };
+  ${element('y', y, at)} = dot;`;
+  const operands = { reads: { a: { input: 0 }, b: { input: 1 } }, writes: { y: { output: 0 } } };
+  return { stages: [[{ ...operands, code, threads: 64, groups: [Math.ceil(size / 64), 1, 1] as const }]] };
 }

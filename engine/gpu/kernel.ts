@@ -32,23 +32,37 @@ export interface Capabilities {
 
 export type Operand = { readonly input: number } | { readonly output: number } | { readonly scratch: number };
 
+/** An array in workgroup memory. */
+export interface SharedArray {
+  readonly of: 'f32' | 'vec4f';
+  readonly length: number;
+}
+
 /**
- * One dispatch of a version. `reads` and `writes` name operands; the compiler declares each as
- * `var<storage> NAME: array<f32>` and offers its start as `at.NAME` (u32, in elements), so that calls which differ only
- * in offsets share one pipeline. `code` holds the rest of the shader with an entry point `main`.
+ * A grid of workgroups that run one piece of code. `code` is the body of a function, run by every invocation, with
+ * `group: vec3u` (the workgroup), `thread: u32` (the invocation within it) and, where `subgroups` is set, `lane: u32`
+ * (the invocation within its subgroup) in scope. `reads` and `writes` name operands: each is an `array<f32>` of that
+ * name that starts at element `at.NAME`, so that calls which differ only in offsets share one pipeline. The compiler
+ * writes the rest of the shader, and may let one dispatch run several grids.
  */
-export interface Dispatch {
+export interface Grid {
   readonly label?: string;
   readonly reads: Readonly<Record<string, Operand>>;
   readonly writes: Readonly<Record<string, Operand>>;
   readonly code: string;
-  readonly workgroups: readonly [number, number, number];
+  /** Invocations of a workgroup. */
+  readonly threads: number;
+  readonly groups: readonly [number, number, number];
+  readonly shared?: Readonly<Record<string, SharedArray>>;
   readonly subgroups?: boolean;
 }
 
-/** Dispatches in order; `scratch` gives the sizes in elements of temporaries shared between them. */
+/**
+ * Stages run in order; the grids of one stage do not depend on each other and run at once where they fit. `scratch`
+ * gives the sizes in elements of temporaries shared between them.
+ */
 export interface Build {
-  readonly dispatches: readonly Dispatch[];
+  readonly stages: readonly (readonly Grid[])[];
   readonly scratch?: readonly number[];
 }
 

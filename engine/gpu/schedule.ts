@@ -1,6 +1,8 @@
 /**
- * Orders the work into dispatches. Kernel calls go as soon as their operands are there; generated code waits until no
- * kernel call is ready and then goes together, all ready maps and reductions in one dispatch.
+ * Orders the work into steps. A unit of work is a kernel call or the value of one expression. Its height is the number
+ * of further steps that have to follow it; a step takes all units of the greatest height that is left. So what lies on
+ * the longest way goes first, and everything else as late as it can, together with what else is due then. Expressions
+ * of one size that read each other's elements at the same index only cost no step: they share a loop.
  */
 import { rowOf } from '../tape/ops.ts';
 import { sizeOf } from '../tape/shape.ts';
@@ -9,9 +11,11 @@ import { isContiguous } from './layout.ts';
 import type { KernelCall, Placement, Target } from './place.ts';
 import { reduceAxes, type Segment } from './segment.ts';
 
-export type Step =
-  | { readonly kind: 'kernel'; readonly call: KernelCall }
-  | { readonly kind: 'generated'; readonly segments: readonly Segment[] };
+/** Work that can run at once. */
+export interface Step {
+  readonly calls: readonly KernelCall[];
+  readonly segments: readonly Segment[];
+}
 
 /** State updates that cannot be done in place, since every order would overwrite what another value still needs. */
 export class UpdateConflict extends Error {
@@ -49,48 +53,47 @@ export function schedule(graph: Graph, placement: Placement, inPlace: ReadonlySe
     target && inPlace.has(target.node) && !readsAtIndex(target, writes) ? [target.node] : [],
   );
   if (clashing.length > 0) throw new UpdateConflict(clashing);
+  const heights = heightsOf(units, fuses);
+  const stuck = units.filter((unit) => !heights.has(unit));
+  if (stuck.length > 0)
+    throw new UpdateConflict(stuck.flatMap(({ target }) => (target && inPlace.has(target.node) ? [target.node] : [])));
+
   const done = new Set<Unit>();
   const steps: Step[] = [];
-  const available = (unit: Unit) =>
-    unit.deps.every((dep) => done.has(dep)) && unit.before.every((other) => done.has(other));
-
   while (done.size < units.length) {
-    const kernels = units.filter((unit) => unit.call && !done.has(unit) && available(unit));
-    if (kernels.length > 0) {
-      for (const unit of kernels) {
-        steps.push({ kind: 'kernel', call: unit.call! });
-        done.add(unit);
-      }
-      continue;
-    }
-    const ready = units.filter((unit) => unit.target && !done.has(unit) && available(unit));
-    if (ready.length === 0) {
-      const stuck = units.filter((unit) => unit.target && !done.has(unit) && inPlace.has(unit.target.node));
-      throw new UpdateConflict(stuck.map((unit) => unit.target!.node));
-    }
-    const segments: Unit[][] = [];
-    let roots = new Set<number>();
-    let written = new Set<number>();
-    for (const group of gather(ready)) {
-      extend(group, units, done, segments.flat());
+    const left = units.filter((unit) => !done.has(unit));
+    const height = Math.max(...left.map((unit) => heights.get(unit)!));
+    const ready = left.filter(
+      (unit) => heights.get(unit) === height && [...unit.deps, ...unit.before].every((other) => done.has(other)),
+    );
+    const calls = ready.flatMap(({ call }) => call ?? []);
+    const groups: Unit[][] = [];
+    for (const group of gather(ready.filter(({ target }) => target))) {
+      extend(group, units, done, groups.flat());
       while (group.length > 1 && rootsOf(group).size > maxBuffers) group.pop();
-      const own = rootsOf(group);
-      if (own.size > maxBuffers)
+      const bound = rootsOf(group).size;
+      if (bound > maxBuffers)
         throw new BindingLimitError(
-          `${graph.nodes[group[0]!.target!.node]!.scope || 'a value'} needs ${own.size} buffers at once; this adapter binds ${maxBuffers}`,
+          `${graph.nodes[group[0]!.target!.node]!.scope || 'a value'} needs ${bound} buffers at once; this adapter binds ${maxBuffers}`,
         );
-      const writes = new Set(group.flatMap((unit) => [...unit.writes]));
-      const union = new Set([...roots, ...own]);
-      const clash = [...own].some((root) => written.has(root)) || [...roots].some((root) => writes.has(root));
-      if (segments.length > 0 && (union.size > maxBuffers || clash)) continue;
-      segments.push(group);
-      roots = union;
-      written = new Set([...written, ...writes]);
+      groups.push(group);
     }
-    for (const unit of segments.flat()) done.add(unit);
-    steps.push({ kind: 'generated', segments: segments.map((group) => toSegment(group)) });
+    for (const unit of [...ready.filter(({ call }) => call), ...groups.flat()]) done.add(unit);
+    steps.push({ calls, segments: groups.map((group) => toSegment(group)) });
   }
   return steps;
+
+  /** Whether `unit` can follow `other`, on which it depends, in one loop. */
+  function fuses(other: Unit, unit: Unit): boolean {
+    if (!other.target || !unit.target || kindOf(unit) === 'reduce' || sizeOfUnit(other) !== sizeOfUnit(unit))
+      return false;
+    if (!unit.deps.includes(other)) return readsAtIndex(other.target, unit.writes);
+    return !unit.piecewise.has(other) && sameIndex(unit.target, new Set([other.target.node]));
+  }
+
+  function sizeOfUnit({ target }: Unit): number {
+    return sizeOf(graph.nodes[target!.node]!.shape);
+  }
 
   function kindOf(unit: Unit): 'map' | 'reduce' {
     const { node, to } = unit.target!;
@@ -168,6 +171,31 @@ export function schedule(graph: Graph, placement: Placement, inPlace: ReadonlySe
     };
     return go(target.node, true, places.get(target.node) === target.to);
   }
+}
+
+/**
+ * Steps that have to follow each unit. Units in a circle, which updates in place can close, and all that come before
+ * them have none.
+ */
+function heightsOf(units: readonly Unit[], fuses: (other: Unit, unit: Unit) => boolean): Map<Unit, number> {
+  const heights = new Map<Unit, number>();
+  const followers = new Map<Unit, Unit[]>(units.map((unit) => [unit, []]));
+  for (const unit of units)
+    for (const other of new Set([...unit.deps, ...unit.before])) followers.get(other)!.push(unit);
+  const open = new Map(units.map((unit) => [unit, followers.get(unit)!.length]));
+  const ends = units.filter((unit) => open.get(unit) === 0);
+  for (let unit = ends.pop(); unit; unit = ends.pop()) {
+    const own = unit;
+    heights.set(
+      own,
+      Math.max(0, ...followers.get(own)!.map((after) => heights.get(after)! + (fuses(own, after) ? 0 : 1))),
+    );
+    for (const other of new Set([...own.deps, ...own.before])) {
+      open.set(other, open.get(other)! - 1);
+      if (open.get(other) === 0) ends.push(other);
+    }
+  }
+  return heights;
 }
 
 function rootsOf(group: readonly Unit[]): Set<number> {

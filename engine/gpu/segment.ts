@@ -8,6 +8,7 @@ import { matchRuns, type Shape, sizeOf, stridesOf } from '../tape/shape.ts';
 import type { Graph, Node } from '../tape/tape.ts';
 import { isContiguous, type Place } from './layout.ts';
 import type { Target } from './place.ts';
+import type { Piece } from './shader.ts';
 
 export interface Segment {
   readonly kind: 'map' | 'reduce';
@@ -19,7 +20,7 @@ export interface Segment {
 type Position = { readonly flat: string } | { readonly at: readonly string[] };
 
 /** Threads of a workgroup of generated code. */
-export const THREADS = 64;
+const THREADS = 64;
 /** Reductions of at most this many elements are done by one thread each. */
 const SERIAL = 32;
 /** With at least so many of them there is work for every thread; longer ones are still shared. */
@@ -28,12 +29,6 @@ const LONG = 1024;
 
 export function reduceAxes(node: Node): readonly number[] {
   return node.params['axes'] as readonly number[];
-}
-
-/** How many workgroups a segment takes. */
-export function workgroupsOf(graph: Graph, segment: Segment): number {
-  const outer = sizeOf(graph.nodes[segment.targets[0]!.node]!.shape);
-  return segment.kind === 'reduce' && !isSerial(graph, segment) ? outer : Math.ceil(outer / THREADS);
 }
 
 function isSerial(graph: Graph, segment: Segment): boolean {
@@ -220,9 +215,8 @@ export function literal(value: number): string {
     : `${text}.0`;
 }
 
-/** The function `NAME` of a segment; `bind` names the buffer of a root. */
-export function segmentCode(
-  name: string,
+/** The code of a segment's invocations; `bind` names the buffer of a root. */
+function segmentCode(
   graph: Graph,
   places: ReadonlyMap<number, Place>,
   segment: Segment,
@@ -231,23 +225,22 @@ export function segmentCode(
   const own = segment.targets.filter(({ node, to }) => places.get(node) === to).map(({ node }) => node);
   const writer = new Writer(graph, places, new Set(own), bind);
   const size = sizeOf(graph.nodes[segment.targets[0]!.node]!.shape);
-  const head = `fn ${name}(group: u32, thread: u32) {`;
   if (segment.kind === 'map') {
-    writer.line(`let i = group * ${THREADS}u + thread;`);
+    writer.line(`let i = group.x * ${THREADS}u + thread;`);
     writer.line(`if (i >= ${size}u) { return; }`);
     finish(writer, segment.targets);
   } else if (isSerial(graph, segment)) {
-    writer.line(`let i = group * ${THREADS}u + thread;`);
+    writer.line(`let i = group.x * ${THREADS}u + thread;`);
     writer.line(`if (i >= ${size}u) { return; }`);
     accumulate(writer, graph, segment, '0u', 1);
     finish(writer, segment.targets);
   } else {
-    writer.line('let i = group;');
+    writer.line('let i = group.x;');
     accumulate(writer, graph, segment, 'thread', THREADS);
     tree(writer, graph, segment);
     writer.block('if (thread == 0u) {', () => finish(writer, segment.targets));
   }
-  return [head, ...writer.lines, '}'].join('\n');
+  return writer.lines.join('\n');
 }
 
 /** Computes what is not in registers yet at index `i`, then stores all: a value may replace one that others read. */
@@ -316,7 +309,28 @@ function tree(writer: Writer, graph: Graph, segment: Segment): void {
   });
 }
 
-/** How many partial results a segment keeps in workgroup memory. */
-export function partialsOf(graph: Graph, segment: Segment): number {
-  return segment.kind === 'reduce' && !isSerial(graph, segment) ? reductions(graph, segment).length * THREADS : 0;
+/** A segment as a piece of a dispatch. */
+export function segmentPiece(graph: Graph, places: ReadonlyMap<number, Place>, segment: Segment): Piece {
+  const written = new Set(segment.targets.map(({ to }) => to.root));
+  const roots: number[] = [];
+  const bind = (root: number) => {
+    if (!roots.includes(root)) roots.push(root);
+    return `b${roots.indexOf(root)}`;
+  };
+  const code = segmentCode(graph, places, segment, bind);
+  const nodes = segment.targets.map(({ node }) => graph.nodes[node]!);
+  const outer = sizeOf(nodes[0]!.shape);
+  const shares = segment.kind === 'reduce' && !isSerial(graph, segment);
+  const length = reductions(graph, segment).length * THREADS;
+  return {
+    code,
+    bound: roots.map((root, k) => ({ label: `b${k}`, root, access: written.has(root) ? 'read_write' : 'read', at: 0 })),
+    threads: THREADS,
+    groups: [shares ? outer : Math.ceil(outer / THREADS), 1, 1],
+    ...(shares ? { shared: { partial: { of: 'f32', length } } } : {}),
+    scopes: nodes.map(({ scope }) => scope),
+    kernel: 'generated',
+    flops: 0,
+    bytes: 4 * nodes.reduce((sum, { shape }) => sum + sizeOf(shape), 0),
+  };
 }

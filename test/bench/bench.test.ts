@@ -93,13 +93,9 @@ describe('a kernel that is wrong', () => {
       ...version,
       name: 'planted',
       build: (call, capabilities) => {
-        const { dispatches } = version.build(call, capabilities);
-        return {
-          dispatches: dispatches.map((dispatch) => ({
-            ...dispatch,
-            code: dispatch.code.replace(/(\w) < 64u; \1\+\+/, '$1 < 63u; $1++'),
-          })),
-        };
+        const { stages } = version.build(call, capabilities);
+        const wrong = (code: string) => code.replace(/(\w) < 64u; \1\+\+/, '$1 < 63u; $1++');
+        return { stages: stages.map((grids) => grids.map((grid) => ({ ...grid, code: wrong(grid.code) }))) };
       },
     })),
   };

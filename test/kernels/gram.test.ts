@@ -58,7 +58,7 @@ describe('jet_gram', () => {
   it('is dispatched where the library has it, inlined where not, on any adapter', () => {
     for (const device of [llvmpipe, leastAdapter]) {
       const kernels = (from: typeof library) =>
-        compile(source(), { library: from, device }).dispatches.map((d) => d.kernel);
+        compile(source(), { library: from, device }).calls.map(({ kernel, version }) => `${kernel}.${version}`);
       expect(kernels(library).filter((name) => name.startsWith('jet_gram.'))).toEqual(['jet_gram.pairs']);
       expect(kernels([]).some((name) => name.startsWith('jet_gram.'))).toBe(false);
     }

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   type Call,
   type Device,
-  type Dispatch,
+  type Grid,
   input,
   type Kernel,
   newTape,
@@ -76,19 +76,16 @@ describe.each(library.map((kernel) => ({ name: kernel.name, kernel })))('$name',
 });
 
 /** A kernel with a mistake in the shaders of one version. Throws where there is nothing to replace. */
-function mistaken(
-  name: string,
-  version: string,
-  wrong: (dispatch: Dispatch) => string,
-): { kernel: Kernel; version: Version } {
+function mistaken(name: string, version: string, wrong: (grid: Grid) => string): { kernel: Kernel; version: Version } {
   const right = library.find((kernel) => kernel.name === name)!;
   const versions = right.versions.map((each): Version => {
     if (each.name !== version) return each;
     const build: Version['build'] = (call, capabilities) => {
       const made = each.build(call, capabilities);
-      const dispatches = made.dispatches.map((dispatch) => ({ ...dispatch, code: wrong(dispatch) }));
-      if (dispatches.every(({ code }, k) => code === made.dispatches[k]!.code)) throw new Error('nothing was replaced');
-      return { ...made, dispatches };
+      const stages = made.stages.map((grids) => grids.map((grid) => ({ ...grid, code: wrong(grid) })));
+      const codes = (all: readonly (readonly Grid[])[]) => all.flat().map(({ code }) => code);
+      if (String(codes(stages)) === String(codes(made.stages))) throw new Error('nothing was replaced');
+      return { ...made, stages };
     };
     return { ...each, build };
   });
@@ -96,7 +93,7 @@ function mistaken(
   return { kernel, version: versions.find((each) => each.name === version)! };
 }
 
-const replace = (from: string | RegExp, to: string) => (dispatch: Dispatch) => dispatch.code.replace(from, to);
+const replace = (from: string | RegExp, to: string) => (grid: Grid) => grid.code.replace(from, to);
 
 describe('the check', () => {
   /** The case with one first derivative and the Laplacian between two hidden layers. */
@@ -119,9 +116,9 @@ describe('the check', () => {
       'dense_jet',
       'simple',
       first,
-      replace('let row = id.y;', 'let row = id.y / 2u * 2u;'),
+      replace('let row = group.y;', 'let row = group.y / 2u * 2u;'),
     ],
-    ['weights that are not staged', 'dense_jet', 'staged', first, replace(/(var i = lane; i < \d+u)/, '$1 / 2u')],
+    ['weights that are not staged', 'dense_jet', 'staged', first, replace(/(var i = thread; i < \d+u)/, '$1 / 2u')],
     ['a broadcast from the wrong lane', 'dense_jet', 'lanes', first, replace(/(subgroupBroadcast\(w0, )3u/, '$12u')],
     ['a cotangent that is never written', 'vjp(dense_jet)', 'simple', first, replace('k == 0u', 'k == 99u')],
     ['a factor in the adjoint that is 1 % off', 'vjp(dense_jet)', 'simple', inner, replace('4.0*', '4.04*')],

@@ -55,7 +55,7 @@ it('fuses pointwise nodes into one dispatch', () => {
 });
 
 /** A step of gradient descent: loss and update on one tape, compiled once. */
-function descent(): Plan {
+function descent({ withLoss = true } = {}): Plan {
   const tape = newTape();
   const x = input(tape, 'x', [20, 3]);
   const W = input(tape, 'W', [3, 4]);
@@ -64,26 +64,33 @@ function descent(): Plan {
   const loss = tape.scope('loss', () => mean(square(h), undefined, false));
   const [gradient] = grad(loss, [W]);
   const next = tape.scope('descend', () => sub(W, mul(rate, gradient!)));
-  return compile({ inputs: { x, W, rate }, outputs: { loss, next }, state: { W: 'next' } }, { library: [], device });
+  return compile(
+    { inputs: { x, W, rate }, outputs: withLoss ? { loss, next } : { next }, state: { W: 'next' } },
+    { library: [], device },
+  );
 }
 
 it('splits where an operation needs other elements than its own', () => {
   // A matrix product reads whole rows and columns, so it is a dispatch of its own, and the pointwise work before and
-  // after it is fused on either side. `(adjoint)` marks what reverse mode appended: the provenance of part 1.
+  // after it is fused on either side. What nobody waits for, as the loss, goes last, together with what is due then.
+  // `(adjoint)` marks what reverse mode appended: the provenance of part 1.
   expect(schedule(descent())).toMatchInlineSnapshot(`
     [
       "layer: matmul.dot reads 0,1 writes 4",
-      "layer (adjoint), loss: generated reads 4 writes 5,6,3",
-      "layer (adjoint): matmul.dot reads 0,5 writes 4",
-      "descend: generated reads 2,4 writes 1",
+      "layer (adjoint): generated reads 4 writes 5",
+      "layer (adjoint): matmul.dot reads 0,5 writes 6",
+      "descend, loss: generated reads 2,6,4 writes 1,5,3",
     ]
   `);
 });
 
 it('plans memory by how long values live', () => {
   // Inputs and outputs have slots of their own. Temporaries share: a slot is used again once nobody needs what it held.
-  // In the schedule above slot 4 holds x W first and, after the sweep back has read it, the gradient.
+  // In the schedule above slot 5 holds the cotangent of x W and, once the sweep back has read it, what the loss sums up.
   const { slots, inputs, outputs } = descent();
+  expect(slots).toHaveLength(7);
+  // Without the loss nobody needs x W to the end, and the gradient takes its slot.
+  expect(schedule(descent({ withLoss: false }))[2]).toBe('layer (adjoint): matmul.dot reads 0,4 writes 3');
   expect(slots.slice(0, 4).map(({ names }) => names)).toMatchInlineSnapshot(`
     [
       [

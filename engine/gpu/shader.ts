@@ -1,0 +1,248 @@
+/**
+ * Shaders of dispatches. A piece of work is a grid of workgroups over buffers. Pieces that do not depend on each other
+ * share a dispatch where they fit: each is a function, chosen by the number of the workgroup.
+ */
+import type { Capabilities, Grid, SharedArray } from './kernel.ts';
+import { TANH_WGSL } from './tanh.ts';
+
+type Access = 'read' | 'read_write';
+
+/** A buffer as a piece sees it: under the name `label`, from element `at` where its code says `at.LABEL`. */
+export interface Bound {
+  readonly label: string;
+  readonly root: number;
+  readonly access: Access;
+  readonly at: number;
+}
+
+export interface Piece extends Omit<Grid, 'reads' | 'writes'> {
+  readonly bound: readonly Bound[];
+  /** Where its values come from on the tape. */
+  readonly scopes: readonly string[];
+  /** Kernel and version, or `generated`. */
+  readonly kernel: string;
+  readonly flops: number;
+  readonly bytes: number;
+}
+
+/** A dispatch over root buffers, before these get slots. */
+export interface Draft {
+  readonly scope: string;
+  readonly kernel: string;
+  readonly code: string;
+  readonly roots: readonly { readonly root: number; readonly access: Access }[];
+  /** Values of `at`, in elements. */
+  readonly offsets: readonly number[];
+  readonly workgroups: readonly [number, number, number];
+  readonly flops: number;
+  readonly bytes: number;
+}
+
+/** Workgroups along x before a second row is needed: the default limit of WebGPU. */
+const MAX_GROUPS = 65535;
+
+/**
+ * Puts bundles of pieces, none of which depends on another, into few dispatches. A bundle that stands `apart` shares one
+ * only with its like; one that exceeds the adapter's limits is split.
+ */
+export function pack(
+  bundles: readonly (readonly Piece[])[],
+  device: Capabilities,
+  apart: (bundle: readonly Piece[]) => boolean,
+): Draft[] {
+  const shelves = new Map<string, Piece[][]>();
+  for (const bundle of bundles) {
+    const key = apart(bundle) ? bundle.map(kindOf).join() : '';
+    const own = shelves.get(key) ?? [];
+    shelves.set(key, own);
+    const room = own.find((pieces) => fits([...pieces, ...bundle], device));
+    if (room) room.push(...bundle);
+    else if (fits(bundle, device)) own.push([...bundle]);
+    else own.push(...bundle.map((piece) => [piece]));
+  }
+  return [...shelves.values()].flat().map(draftOf);
+}
+
+/** Pieces of equal kind differ in the starts of their operands only. */
+export const kindOf = ({ code, threads, groups, bound }: Piece): string =>
+  JSON.stringify([code, threads, groups, bound.map(({ label, root, access }) => [label, root, access])]);
+
+/** Whether pieces fit one dispatch: bindings, workgroup memory, and workgroups of one size or parts of it. */
+function fits(pieces: readonly Piece[], { maxStorageBuffers, workgroupMemory }: Capabilities): boolean {
+  const threads = threadsOf(pieces);
+  const memory = sharedOf(pieces).reduce((sum, { of, length }) => sum + length * (of === 'vec4f' ? 16 : 4), 0);
+  return (
+    rootsOf(pieces).length <= maxStorageBuffers &&
+    memory <= workgroupMemory &&
+    pieces.every((piece) => piece.threads === threads || (threads % piece.threads === 0 && isDivisible(piece)))
+  );
+}
+
+/** Whether workgroups of a piece can run as parts of a larger one. */
+const isDivisible = ({ code }: Piece) => !/\w+Barrier\(/.test(code);
+
+const threadsOf = (pieces: readonly Piece[]) => Math.max(...pieces.map(({ threads }) => threads));
+
+/** Arrays in workgroup memory. A workgroup runs one piece, so equal names serve all pieces. */
+function sharedOf(pieces: readonly Piece[]): (SharedArray & { name: string })[] {
+  const arrays = new Map<string, SharedArray & { name: string }>();
+  for (const { shared = {} } of pieces)
+    for (const [label, { of, length }] of Object.entries(shared)) {
+      const name = pieces.length === 1 ? label : `${label}_${of}`;
+      arrays.set(name, { name, of, length: Math.max(length, arrays.get(name)?.length ?? 0) });
+    }
+  return [...arrays.values()];
+}
+
+/** Buffers of pieces, each once, in order of appearance; that of a single piece has the name of its first use. */
+function rootsOf(pieces: readonly Piece[]): { root: number; access: Access; name: string }[] {
+  const bound = pieces.flatMap((piece) => piece.bound);
+  return [...new Set(bound.map(({ root }) => root))].map((root, k) => {
+    const uses = bound.filter((use) => use.root === root);
+    const access = uses.some((use) => use.access === 'read_write') ? 'read_write' : 'read';
+    return { root, access, name: pieces.length === 1 ? uses[0]!.label : `buffer${k}` };
+  });
+}
+
+function draftOf(pieces: readonly Piece[]): Draft {
+  const roots = rootsOf(pieces);
+  const names = new Map(roots.map(({ root, name }) => [root, name]));
+  const offsets = pieces.flatMap((piece, k) =>
+    startsOf(piece).map(({ label, at }) => ({ field: pieces.length === 1 ? label : `${label}_${k}`, at })),
+  );
+  const first = offsets.length > 0 ? 1 : 0;
+  const declared = roots.map(
+    ({ access, name }, k) => `@group(0) @binding(${k + first}) var<storage, ${access}> ${name}: array<f32>;`,
+  );
+  const threads = threadsOf(pieces);
+  const { code, workgroups } = pieces.length === 1 ? single(pieces[0]!, names) : several(pieces, names);
+  const divided = pieces.some((piece) => piece.subgroups && piece.threads < threads);
+  const text = [
+    ...(pieces.some(({ subgroups }) => subgroups) ? ['enable subgroups;'] : []),
+    ...(divided ? ['diagnostic(off, subgroup_uniformity);'] : []),
+    ...(first > 0
+      ? [`struct At { ${fields(offsets.map(({ field }) => field))} }`, '@group(0) @binding(0) var<uniform> at: At;']
+      : []),
+    ...declared,
+    ...sharedOf(pieces).map(({ name, of, length }) => `var<workgroup> ${name}: array<${of}, ${length}>;`),
+    ...(code.includes('tapir_tanh') ? [TANH_WGSL] : []),
+    code,
+  ];
+  const total = (of: 'flops' | 'bytes') => pieces.reduce((sum, piece) => sum + piece[of], 0);
+  return {
+    scope: [...new Set(pieces.flatMap(({ scopes }) => scopes))].filter(Boolean).join(', '),
+    kernel: kernelName(pieces),
+    code: text.join('\n'),
+    roots: roots.map(({ root, access }) => ({ root, access })),
+    offsets: offsets.map(({ at }) => at),
+    workgroups,
+    flops: total('flops'),
+    bytes: total('bytes'),
+  };
+}
+
+/** Operands whose start the code asks for. */
+const startsOf = ({ bound, code }: Piece) => bound.filter(({ label }) => new RegExp(`\\bat\\.${label}\\b`).test(code));
+
+const fields = (names: readonly string[]) => names.map((name) => `${name}: u32`).join(', ');
+
+/** A piece's code with the dispatch's names of its buffers and, among several pieces, of its workgroup memory. */
+function named({ code, bound, shared = {} }: Piece, names: ReadonlyMap<number, string>, merged: boolean): string {
+  const buffers = new Map(bound.map(({ label, root }) => [label, names.get(root)!]));
+  return code.replace(/(?<!\.)\b([A-Za-z_]\w*)\[/g, (all, name: string) => {
+    const array = shared[name];
+    if (array) return merged ? `${name}_${array.of}[` : all;
+    return `${buffers.get(name) ?? name}[`;
+  });
+}
+
+const GROUP = '@builtin(workgroup_id)';
+const THREAD = '@builtin(local_invocation_index)';
+const LANE = '@builtin(subgroup_invocation_id) lane: u32';
+
+type Main = { code: string; workgroups: readonly [number, number, number] };
+
+function single(piece: Piece, names: ReadonlyMap<number, string>): Main {
+  const { groups, threads, subgroups } = piece;
+  const [x, y, z] = groups;
+  const rows = Math.ceil(x / MAX_GROUPS);
+  const entry = [`${GROUP} ${rows > 1 ? 'id' : 'group'}: vec3u`, `${THREAD} thread: u32`, ...(subgroups ? [LANE] : [])];
+  const unfold =
+    rows > 1
+      ? `  let group = vec3u(id.x + id.y % ${rows}u * ${MAX_GROUPS}u, id.y / ${rows}u, id.z);\n  if (group.x >= ${x}u) { return; }\n`
+      : '';
+  return {
+    code: `@compute @workgroup_size(${threads})\nfn main(${entry.join(', ')}) {\n${unfold}${named(piece, names, false)}\n}`,
+    workgroups: rows > 1 ? [MAX_GROUPS, rows * y, z] : groups,
+  };
+}
+
+/** A function for each kind of piece; the workgroup's number says which kind, which of its pieces and which workgroup of that. */
+function several(pieces: readonly Piece[], names: ReadonlyMap<number, string>): Main {
+  const threads = threadsOf(pieces);
+  const kinds = [...new Set(pieces.map(kindOf))];
+  const functions: string[] = [];
+  const branches: string[] = [];
+  let start = 0;
+  kinds.forEach((kind, number) => {
+    const members = pieces.flatMap((piece, k) => (kindOf(piece) === kind ? [k] : []));
+    const piece = pieces[members[0]!]!;
+    const starts = startsOf(piece).map(({ label }) => label);
+    const lane = piece.subgroups ? ['lane'] : [];
+    const parameters = [
+      ...(starts.length > 0 ? [`at: At${number}`] : []),
+      'group: vec3u',
+      'thread: u32',
+      ...lane.map((name) => `${name}: u32`),
+    ];
+    if (starts.length > 0) functions.push(`struct At${number} { ${fields(starts)} }`);
+    functions.push(`fn piece${number}(${parameters.join(', ')}) {\n${named(piece, names, true)}\n}`);
+
+    const [x, y, z] = piece.groups;
+    const [size, parts] = [x * y * z, threads / piece.threads];
+    const local = start > 0 ? `(index - ${start}u)` : 'index';
+    const group = parts > 1 ? `${local} * ${parts}u + local / ${piece.threads}u` : local;
+    const n = members.length > 1 ? `group % ${size}u` : 'group';
+    const start_ = (label: string) =>
+      members.reduce(
+        (chosen, k, nth) => (nth === 0 ? `at.${label}_${k}` : `select(${chosen}, at.${label}_${k}, which == ${nth}u)`),
+        '',
+      );
+    const values = [
+      ...(starts.length > 0 ? [`At${number}(${starts.map(start_).join(', ')})`] : []),
+      y * z > 1 ? `vec3u(n % ${x}u, n / ${x}u % ${y}u, n / ${x * y}u)` : 'vec3u(n, 0u, 0u)',
+      parts > 1 ? `local % ${piece.threads}u` : 'local',
+      ...lane,
+    ];
+    const call = `piece${number}(${values.join(', ')});`;
+    const all = size * members.length;
+    const lines = [
+      `let group = ${group};`,
+      `let n = ${n};`,
+      ...(members.length > 1 && starts.length > 0 ? [`let which = group / ${size}u;`] : []),
+      all % parts === 0 ? call : `if (group < ${all}u) { ${call} }`,
+    ];
+    start += Math.ceil(all / parts);
+    branches.push(`if (index < ${start}u) {\n    ${lines.join('\n    ')}\n  }`);
+  });
+  const rows = Math.ceil(start / MAX_GROUPS);
+  const entry = [`${GROUP} id: vec3u`, `${THREAD} local: u32`, ...(pieces.some((p) => p.subgroups) ? [LANE] : [])];
+  return {
+    code: [
+      ...functions,
+      `@compute @workgroup_size(${threads})`,
+      `fn main(${entry.join(', ')}) {`,
+      `  let index = id.x${rows > 1 ? ` + id.y * ${MAX_GROUPS}u` : ''};`,
+      `  ${branches.join(' else ')}`,
+      '}',
+    ].join('\n'),
+    workgroups: [Math.min(start, MAX_GROUPS), rows, 1],
+  };
+}
+
+/** Kernels and versions that the pieces belong to; the label of a grid where it is on its own. */
+function kernelName(pieces: readonly Piece[]): string {
+  const [first] = pieces;
+  if (pieces.length === 1) return first!.label ? `${first!.kernel}/${first!.label}` : first!.kernel;
+  return [...new Set(pieces.map(({ kernel }) => kernel))].join(' + ');
+}
