@@ -1,6 +1,6 @@
 /** Cotangents of W and b in the adjoint of a layer with jets: one version each for every version of the kernel. */
 import { type Call, type Capabilities, element, type Grid } from '../engine/index.ts';
-import { activate, affineBar, layoutsOf, loadChannels, range, sizesOf, wrtOf } from './jet-parts.ts';
+import { activate, affineBar, eachRow, layoutsOf, loadChannels, range, sizesOf, wrtOf } from './jet-parts.ts';
 
 function weightOperands(call: Call): Pick<Grid, 'label' | 'reads' | 'writes'> {
   const wrt = wrtOf(call);
@@ -144,7 +144,7 @@ export function weightsAcrossLanes(call: Call, L: number): Grid | null {
   ${rowVectors.map((v) => `let r${v} = group.y * ${rows}u + ${v * L}u + lane; let o${v} = min(r${v}, ${O - 1}u); var b${v} = 0.0;`).join(' ')}
   ${columnVectors.map((v) => `let q${v} = group.x * ${columns}u + ${v * L}u + lane; let k${v} = min(q${v}, ${K - 1}u);`).join(' ')}
   ${range(rows)
-    .map((i) => columnVectors.map((v) => `var a${i}_${v} = 0.0;`).join(' '))
+    .map((i) => columnVectors.map((v) => `var a${v}_${i} = 0.0;`).join(' '))
     .join(' ')}
   for (var n = 0u; n < ${N}u; n++) {
     ${columnVectors.map((v) => `${loadChannels(`s${v}_`, C, 'S', layouts.S, ['batch', `k${v}`, 'n'])} ${activate(`y${v}_`, `s${v}_`, sizes)}`).join('\n    ')}
@@ -160,23 +160,24 @@ export function weightsAcrossLanes(call: Call, L: number): Grid | null {
       .flatMap((i) =>
         range(C).map(
           (c) =>
-            `{ let u = subgroupBroadcast(z${Math.floor(i / L)}_${c}, ${i % L}u); ${columnVectors.map((v) => `a${i}_${v} = fma(u, y${v}_${c}, a${i}_${v});`).join(' ')} }`,
+            `{ let u = subgroupBroadcast(z${Math.floor(i / L)}_${c}, ${i % L}u); ${columnVectors.map((v) => `a${v}_${i} = fma(u, y${v}_${c}, a${v}_${i});`).join(' ')} }`,
         ),
       )
       .join('\n    ')}
   }
-  ${columnVectors
-    .map(
-      (v) => `if (q${v} < ${K}u) {
-    ${range(rows)
-      .map(
-        (i) =>
-          `{ let o = group.y * ${rows}u + ${i}u; ${O % rows === 0 ? '' : `if (o < ${O}u)`} { ${storeWeight(call, 'o', `q${v}`, `a${i}_${v}`)} } }`,
-      )
-      .join('\n    ')}
-  }`,
-    )
-    .join('\n  ')}
+  let first = group.y * ${rows}u;
+  ${eachRow(
+    rows,
+    `${O}u - first`,
+    columnVectors.map((v) => `a${v}`),
+    (j) =>
+      columnVectors
+        .map(
+          (v) =>
+            `${K % columns === 0 ? '' : `if (q${v} < ${K}u) `}{ ${storeWeight(call, `(first + ${j})`, `q${v}`, `a${v}_0`)} }`,
+        )
+        .join(' '),
+  )}
   if (group.x == 0u) { ${rowVectors.map((v) => `if (r${v} < ${O}u) { ${storeBias(call, `r${v}`, `b${v}`)} }`).join(' ')} }`;
   return {
     ...weightOperands(call),

@@ -18,6 +18,18 @@ export function sizesOf({ params, inputs }: Call): JetSizes {
 
 export const range = (count: number): number[] => Array.from({ length: count }, (_, k) => k);
 
+/**
+ * WGSL that does something with each of up to `count` rows of registers, `NAME_0`, `NAME_1`, .. for each of `names`. The
+ * rows move up to `NAME_0` in turn, so that `use` is written, and compiled, once.
+ */
+export function eachRow(count: number, left: string, names: readonly string[], use: (j: string) => string): string {
+  const move = range(count - 1).flatMap((j) => names.map((name) => `${name}_${j} = ${name}_${j + 1};`));
+  return `for (var j = 0u; j < min(${count}u, ${left}); j++) {
+    ${use('j')}
+    ${move.join(' ')}
+  }`;
+}
+
 /** `name0, name1, ..` loaded for every channel: `let s0 = S[..]; ..`. */
 export function loadChannels(
   name: string,

@@ -3,7 +3,7 @@
  * three ways. Forward, rows are outputs and d runs over inputs; for the cotangent of S it is the other way round.
  */
 import type { Capabilities, Grid } from '../engine/index.ts';
-import { range } from './jet-parts.ts';
+import { eachRow, range } from './jet-parts.ts';
 
 export interface JetProduct {
   /** Networks, channels, points. */
@@ -98,7 +98,7 @@ function stage({ rows, depth, weight, depthFirst }: JetProduct, block: number, l
 
 /** As {@link staged}, but each of L lanes holds one weight of a vector of rows, broadcast when its turn comes. */
 export function acrossLanes(product: JetProduct, L: number): Body {
-  const { B, C, N, rows, depth, weight, load } = product;
+  const { B, C, N, rows, depth, weight, load, store } = product;
   const most = Math.max(L, Math.floor(ACCUMULATORS / C / L) * L);
   const block = Math.min(most, Math.ceil(rows / L) * L);
   const points = 2 * L;
@@ -111,7 +111,7 @@ export function acrossLanes(product: JetProduct, L: number): Body {
   let first = group.x * ${block}u;
   let batch = group.z;
   ${range(block)
-    .flatMap((j) => channels.map((c) => `var a${j}_${c} = 0.0;`))
+    .flatMap((j) => channels.map((c) => `var a${c}_${j} = 0.0;`))
     .join(' ')}
   ${vectors.map((v) => `let r${v} = ${rows % block === 0 ? row(v) : `min(${row(v)}, ${rows - 1}u)`};`).join(' ')}
   for (var d = 0u; d < ${depth}u; d++) {
@@ -120,12 +120,21 @@ export function acrossLanes(product: JetProduct, L: number): Body {
     ${range(block)
       .map(
         (j) =>
-          `let u${j} = subgroupBroadcast(w${Math.floor(j / L)}, ${j % L}u); ${channels.map((c) => `a${j}_${c} = fma(u${j}, v${c}, a${j}_${c});`).join(' ')}`,
+          `let u${j} = subgroupBroadcast(w${Math.floor(j / L)}, ${j % L}u); ${channels.map((c) => `a${c}_${j} = fma(u${j}, v${c}, a${c}_${j});`).join(' ')}`,
       )
       .join('\n    ')}
   }
   if (point >= ${N}u) { return; }
-  ${storeBlock(product, block, (j, c) => `a${j}_${c}`)}`;
+  ${eachRow(
+    block,
+    `${rows}u - first`,
+    channels.map((c) => `a${c}`),
+    (j) =>
+      store(
+        `(first + ${j})`,
+        channels.map((c) => `a${c}_0`),
+      ),
+  )}`;
   return { code, threads: points, groups: [Math.ceil(rows / block), Math.ceil(N / points), B], subgroups: true };
 }
 

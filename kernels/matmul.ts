@@ -10,7 +10,7 @@ import {
   matmul as product,
   sizeOf,
 } from '../engine/index.ts';
-import { range } from './jet-parts.ts';
+import { eachRow, range } from './jet-parts.ts';
 import { broadcasts } from './jet-product.ts';
 
 export const matmul: Kernel = {
@@ -39,13 +39,19 @@ export const matmul: Kernel = {
     {
       name: 'tile',
       why: '64 x 64 outputs of a workgroup from strips in workgroup memory, 4 x 4 of them in the registers of an invocation',
-      supports: (call) => sizes(call).M >= 16 && sizes(call).N >= 16,
+      supports: (call) => {
+        const { M, N, K } = sizes(call);
+        return Math.min(M, N) >= 16 && K >= 4;
+      },
       build: tiled,
     },
     {
       name: 'lanes',
       why: 'where a load costs as much as ten multiplications (llvmpipe): columns across the subgroup, rows broadcast from its lanes',
-      supports: (call, device) => broadcasts(device) && sizes(call).M >= 4 && sizes(call).N >= 4,
+      supports: (call, device) => {
+        const { M, N, K } = sizes(call);
+        return broadcasts(device) && Math.min(M, N, K) >= 4;
+      },
       build: acrossLanes,
     },
   ],
@@ -177,21 +183,21 @@ function acrossLanes(call: Call, { subgroupMaxSize: L }: Capabilities): Build {
   let first = group.y * ${height}u;
   ${columns.map((c) => `let q${c} = group.x * ${width}u + ${c * L}u + lane; let j${c} = min(q${c}, ${N - 1}u);`).join(' ')}
   ${rowVectors.map((v) => `let i${v} = min(first + ${v * L}u + lane, ${M - 1}u);`).join(' ')}
-  ${rows.map((r) => columns.map((c) => `var s${r}_${c} = 0.0;`).join(' ')).join(' ')}
+  ${rows.map((r) => columns.map((c) => `var s${c}_${r} = 0.0;`).join(' ')).join(' ')}
   for (var k = 0u; k < ${K}u; k++) {
     ${columns.map((c) => `let b${c} = ${b('k', `j${c}`)};`).join(' ')}
     ${rowVectors.map((v) => `let a${v} = ${a(`i${v}`, 'k')};`).join(' ')}
-    ${rows.map((r) => `{ let u = subgroupBroadcast(a${Math.floor(r / L)}, ${r % L}u); ${columns.map((c) => `s${r}_${c} = fma(u, b${c}, s${r}_${c});`).join(' ')} }`).join('\n    ')}
+    ${rows.map((r) => `{ let u = subgroupBroadcast(a${Math.floor(r / L)}, ${r % L}u); ${columns.map((c) => `s${c}_${r} = fma(u, b${c}, s${c}_${r});`).join(' ')} }`).join('\n    ')}
   }
-  ${columns
-    .map((c) => {
-      const stores = rows.map((r) => {
-        const store = `${y(`(first + ${r}u)`, `q${c}`)} = s${r}_${c};`;
-        return M % height === 0 ? store : `if (first + ${r}u < ${M}u) { ${store} }`;
-      });
-      return N % width === 0 ? stores.join('\n  ') : `if (q${c} < ${N}u) { ${stores.join(' ')} }`;
-    })
-    .join('\n  ')}`;
+  ${eachRow(
+    height,
+    `${M}u - first`,
+    columns.map((c) => `s${c}`),
+    (r) =>
+      columns
+        .map((c) => `${N % width === 0 ? '' : `if (q${c} < ${N}u) `}{ ${y(`(first + ${r})`, `q${c}`)} = s${c}_0; }`)
+        .join(' '),
+  )}`;
   const groups = [Math.ceil(N / width), Math.ceil(M / height), sizeOf(batch)] as const;
   return { stages: [[{ ...OPERANDS, code, threads: L, groups, subgroups: true }]] };
 }

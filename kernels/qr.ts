@@ -27,7 +27,7 @@ import {
   where,
   zeros,
 } from '../engine/index.ts';
-import { range } from './jet-parts.ts';
+import { eachRow, range } from './jet-parts.ts';
 import { broadcasts } from './jet-product.ts';
 
 /** Q of A = QR for A [B,n,n]; columns whose remainder vanishes get an arbitrary direction orthogonal to the others. */
@@ -198,18 +198,25 @@ function leftLooking(call: Call, lanes: number): Build {
   const code = `
   let batch = group.x;
   let matrix = batch * ${size}u;
-  ${rows.map((r) => `var a${r} = 0.0;`).join(' ')}
+  ${rows.map((r) => `var a_${r} = 0.0;`).join(' ')}
   for (var block = 0u; block < ${n}u; block += ${lanes}u) {
     let c = min(block + lane, ${n - 1}u);
-    ${rows.map((r) => `a${r} = ${element('A', input, ['batch', `${r}u`, 'c'])};`).join('\n    ')}
+    for (var r = 0u; r < ${n}u; r++) {
+      let next = ${element('A', input, ['batch', 'r', 'c'])};
+      ${rows
+        .slice(1)
+        .map((r) => `a_${r - 1} = a_${r};`)
+        .join(' ')}
+      a_${n - 1} = next;
+    }
     var largest = 0.0;
-    ${rows.map((r) => `largest = max(largest, abs(a${r}));`).join(' ')}
+    ${rows.map((r) => `largest = max(largest, abs(a_${r}));`).join(' ')}
     let scale = select(1.0, 1.0 / largest, largest > 0.0);
-    ${rows.map((r) => `a${r} *= scale;`).join(' ')}
+    ${rows.map((r) => `a_${r} *= scale;`).join(' ')}
     for (var k = 0u; k < block; k++) ${applySaved}
     for (var j = 0u; j < min(${lanes}u, ${n - 1}u - block); j++) {
       let k = block + j;
-      ${rows.map((r) => `let x${r} = select(0.0, subgroupShuffle(a${r}, j), ${r}u >= k);`).join(' ')}
+      ${rows.map((r) => `let x${r} = select(0.0, subgroupShuffle(a_${r}, j), ${r}u >= k);`).join(' ')}
       var squares = 0.0;
       ${rows.map((r) => `squares = fma(x${r}, x${r}, squares);`).join(' ')}
       var head = 0.0;
@@ -224,12 +231,14 @@ function leftLooking(call: Call, lanes: number): Build {
   }
   for (var block = 0u; block < ${n}u; block += ${lanes}u) {
     let c = block + lane;
-    ${rows.map((r) => `a${r} = select(0.0, 1.0, c == ${r}u);`).join(' ')}
+    ${rows.map((r) => `a_${r} = select(0.0, 1.0, c == ${r}u);`).join(' ')}
     for (var left = min(block + ${lanes}u, ${n - 1}u); left > 0u; left--) {
       let k = left - 1u;
       ${applySaved}
     }
-    if (c < ${n}u) { ${rows.map((r) => `${element('Q', output, ['batch', `${r}u`, 'c'])} = a${r};`).join(' ')} }
+    if (c < ${n}u) {
+      ${eachRow(n, `${n}u`, ['a'], (r) => `${element('Q', output, ['batch', r, 'c'])} = a_0;`)}
+    }
   }`;
   const grid = { ...operands(), code, threads: lanes, groups: [B, 1, 1] as const, subgroups: true };
   return { scratch: [B * size], stages: [[grid]] };
@@ -237,9 +246,9 @@ function leftLooking(call: Call, lanes: number): Build {
 
 /** a <- a - v (v^T a) * inverse, unrolled. */
 const APPLY = (rows: readonly number[]) => `var s = 0.0;
-        ${rows.map((r) => `s = fma(v${r}, a${r}, s);`).join(' ')}
+        ${rows.map((r) => `s = fma(v${r}, a_${r}, s);`).join(' ')}
         s *= inverse;
-        ${rows.map((r) => `a${r} = fma(-s, v${r}, a${r});`).join(' ')}`;
+        ${rows.map((r) => `a_${r} = fma(-s, v${r}, a_${r});`).join(' ')}`;
 
 /** The value of v that belongs to this lane. */
 const laneOf = (rows: readonly number[]) =>

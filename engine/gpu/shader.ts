@@ -40,6 +40,8 @@ export interface Draft {
 
 /** Workgroups along x before a second row is needed: the default limit of WebGPU. */
 const MAX_GROUPS = 65535;
+/** Characters of code that different calls may bring into one dispatch of llvmpipe, whose compiler takes long over long ones. */
+const SOFTWARE_CODE = 10_000;
 
 /**
  * Puts bundles of pieces, none of which depends on another, into few dispatches. A bundle that stands `apart` shares one
@@ -51,16 +53,26 @@ export function pack(
   apart: (bundle: readonly Piece[]) => boolean,
 ): Draft[] {
   const shelves = new Map<string, Piece[][]>();
-  for (const bundle of bundles) {
+  const most = device.software ? SOFTWARE_CODE : Number.POSITIVE_INFINITY;
+  for (const bundle of bundles.toSorted((a, b) => lengthOf(b) - lengthOf(a))) {
     const key = apart(bundle) ? bundle.map(kindOf).join() : '';
     const own = shelves.get(key) ?? [];
     shelves.set(key, own);
-    const room = own.find((pieces) => fits([...pieces, ...bundle], device));
+    const room = own.find((pieces) => {
+      const all = [...pieces, ...bundle];
+      return lengthOf(all) <= most && fits(all, device);
+    });
     if (room) room.push(...bundle);
     else if (fits(bundle, device)) own.push([...bundle]);
     else own.push(...bundle.map((piece) => [piece]));
   }
   return [...shelves.values()].flat().map(draftOf);
+}
+
+/** Characters of code, that of each kind once. */
+function lengthOf(pieces: readonly Piece[]): number {
+  const codes = new Map(pieces.map((piece) => [kindOf(piece), piece.code]));
+  return [...codes.values()].reduce((sum, code) => sum + code.length, 0);
 }
 
 /** Pieces of equal kind differ in the starts of their operands only. */
