@@ -49,8 +49,8 @@ export const matmul: Kernel = {
       name: 'lanes',
       why: 'where a load costs as much as ten multiplications (llvmpipe): columns across the subgroup, rows broadcast from its lanes',
       supports: (call, device) => {
-        const { M, N, K } = sizes(call);
-        return broadcasts(device) && Math.min(M, N, K) >= 4;
+        const { batch, M, N, K } = sizes(call);
+        return broadcasts(device) && Math.min(M, N, K) >= 4 && batch.length <= BATCH_AXES;
       },
       build: acrossLanes,
     },
@@ -170,34 +170,75 @@ function stage(call: Call, operand: 0 | 1): string {
 const COLUMN_VECTORS = 4;
 const ROWS = 16;
 
+/** Batch axes that the shader can tell apart. */
+const BATCH_AXES = 3;
+
+/**
+ * Sizes and strides reach the shader as numbers, not as code: its compiler takes long (llvmpipe), and this way calls of
+ * any layout share what it made.
+ */
 function acrossLanes(call: Call, { subgroupMaxSize: L }: Capabilities): Build {
   const { batch, M, N, K } = sizes(call);
-  const { a, b, y } = elements(call);
   const columns = range(Math.min(COLUMN_VECTORS, Math.ceil(N / L)));
   const rowVectors = range(Math.min(Math.max(1, ROWS / L), Math.ceil(M / L)));
   const rows = range(Math.min(M, rowVectors.length * L));
   const width = columns.length * L;
   const height = rows.length;
+  const start = (name: string) => `at.${name} + z0*at.${name}_0 + z1*at.${name}_1 + z2*at.${name}_2`;
   const code = `
-  let z = group.z;
+  let z2 = group.z % at.batch_2;
+  let z1 = group.z / at.batch_2 % at.batch_1;
+  let z0 = group.z / (at.batch_2 * at.batch_1);
+  let a_start = ${start('a')};
+  let b_start = ${start('b')};
+  let y_start = ${start('y')};
   let first = group.y * ${height}u;
-  ${columns.map((c) => `let q${c} = group.x * ${width}u + ${c * L}u + lane; let j${c} = min(q${c}, ${N - 1}u);`).join(' ')}
-  ${rowVectors.map((v) => `let i${v} = min(first + ${v * L}u + lane, ${M - 1}u);`).join(' ')}
+  ${columns.map((c) => `let q${c} = group.x * ${width}u + ${c * L}u + lane; let j${c} = b_start + min(q${c}, at.N - 1u) * at.b_j;`).join(' ')}
+  ${rowVectors.map((v) => `let i${v} = a_start + min(first + ${v * L}u + lane, at.M - 1u) * at.a_i;`).join(' ')}
   ${rows.map((r) => columns.map((c) => `var s${c}_${r} = 0.0;`).join(' ')).join(' ')}
-  for (var k = 0u; k < ${K}u; k++) {
-    ${columns.map((c) => `let b${c} = ${b('k', `j${c}`)};`).join(' ')}
-    ${rowVectors.map((v) => `let a${v} = ${a(`i${v}`, 'k')};`).join(' ')}
+  for (var k = 0u; k < at.K; k++) {
+    ${columns.map((c) => `let b${c} = b[j${c} + k * at.b_k];`).join(' ')}
+    ${rowVectors.map((v) => `let a${v} = a[i${v} + k * at.a_k];`).join(' ')}
     ${rows.map((r) => `{ let u = subgroupBroadcast(a${Math.floor(r / L)}, ${r % L}u); ${columns.map((c) => `s${c}_${r} = fma(u, b${c}, s${c}_${r});`).join(' ')} }`).join('\n    ')}
   }
   ${eachRow(
     height,
-    `${M}u - first`,
+    'at.M - first',
     columns.map((c) => `s${c}`),
     (r) =>
       columns
-        .map((c) => `${N % width === 0 ? '' : `if (q${c} < ${N}u) `}{ ${y(`(first + ${r})`, `q${c}`)} = s${c}_0; }`)
+        .map(
+          (c) =>
+            `${N % width === 0 ? '' : `if (q${c} < at.N) `}{ y[y_start + (first + ${r}) * at.y_i + q${c} * at.y_j] = s${c}_0; }`,
+        )
         .join(' '),
   )}`;
   const groups = [Math.ceil(N / width), Math.ceil(M / height), sizeOf(batch)] as const;
-  return { stages: [[{ ...OPERANDS, code, threads: L, groups, subgroups: true }]] };
+  const extents = [...Array<number>(BATCH_AXES - batch.length).fill(1), ...batch];
+  const uniforms = { M, N, K, batch_1: extents[1]!, batch_2: extents[2]!, ...stridesOf(call) };
+  return { stages: [[{ ...OPERANDS, code, threads: L, groups, subgroups: true, uniforms }]] };
+}
+
+/** Strides of a(i,k), b(k,j), y(i,j) and of their batch axes, `NAME_0` to `NAME_2`. */
+function stridesOf({ inputs, outputs, params }: Call): Record<string, number> {
+  const [a, b, y] = [...inputs, ...outputs].map(({ strides, shape }) =>
+    strides.map((stride, axis) => (shape[axis] === 1 ? 0 : stride)),
+  ) as [number[], number[], number[]];
+  const inner = (strides: number[], [row, column]: [string, string], transposed: unknown) => {
+    const [outer, last] = strides.slice(-2) as [number, number];
+    return transposed ? { [row]: last, [column]: outer } : { [row]: outer, [column]: last };
+  };
+  const outer = (name: string, strides: number[]) => {
+    const own = strides.slice(0, -2);
+    const padded = [...Array<number>(BATCH_AXES - own.length).fill(0), ...own];
+    return Object.fromEntries(padded.map((stride, axis) => [`${name}_${axis}`, stride]));
+  };
+  return {
+    ...outer('a', a),
+    ...outer('b', b),
+    ...outer('y', y),
+    ...inner(a, ['a_i', 'a_k'], params['ta']),
+    ...inner(b, ['b_k', 'b_j'], params['tb']),
+    ...inner(y, ['y_i', 'y_j'], false),
+  };
 }

@@ -44,7 +44,7 @@ export interface PlannedDispatch {
   readonly kernel: string;
   readonly code: string;
   readonly bindings: readonly Binding[];
-  /** Start of each operand in elements, given to the shader as `at`. */
+  /** What the shader knows as `at`: starts of operands in elements and uniforms. */
   readonly offsets: readonly number[];
   readonly workgroups: readonly [number, number, number];
   readonly flops: number;
@@ -245,7 +245,7 @@ function stagesOf(calls: readonly (readonly (readonly Piece[])[])[]): (readonly 
   return Array.from({ length: count }, (_, k) => calls.flatMap((stages) => (stages[k] ? [stages[k]] : [])));
 }
 
-/** Dispatches of stages in order. Kernel code that is needed in several of them stands apart, to share a pipeline. */
+/** Dispatches of stages in order. On llvmpipe, kernel code that several of them need stands apart, to share a pipeline. */
 function draftsOf(stages: readonly (readonly (readonly Piece[])[])[], device: Capabilities): Draft[] {
   const codeOf = (bundle: readonly Piece[]) => bundle.map(({ code }) => code).join('\n');
   const uses = new Map<string, Set<string>>();
@@ -254,6 +254,10 @@ function draftsOf(stages: readonly (readonly (readonly Piece[])[])[], device: Ca
       uses.set(codeOf(bundle), (uses.get(codeOf(bundle)) ?? new Set()).add(`${stage} ${bundle.map(kindOf)}`));
   });
   return stages.flatMap((bundles) =>
-    pack(bundles, device, (bundle) => bundle[0]!.kernel !== 'generated' && uses.get(codeOf(bundle))!.size > 1),
+    pack(
+      bundles,
+      device,
+      (bundle) => device.software && bundle[0]!.kernel !== 'generated' && uses.get(codeOf(bundle))!.size > 1,
+    ),
   );
 }

@@ -55,6 +55,8 @@ export interface Grid {
   readonly groups: readonly [number, number, number];
   readonly shared?: Readonly<Record<string, SharedArray>>;
   readonly subgroups?: boolean;
+  /** Numbers (u32) that the code reads as `at.NAME`: what differs between calls that are to share a pipeline. */
+  readonly uniforms?: Readonly<Record<string, number>>;
 }
 
 /**

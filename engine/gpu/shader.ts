@@ -31,7 +31,7 @@ export interface Draft {
   readonly kernel: string;
   readonly code: string;
   readonly roots: readonly { readonly root: number; readonly access: Access }[];
-  /** Values of `at`, in elements. */
+  /** Values of `at`: starts in elements and uniforms. */
   readonly offsets: readonly number[];
   readonly workgroups: readonly [number, number, number];
   readonly flops: number;
@@ -44,29 +44,28 @@ const MAX_GROUPS = 65535;
 const SOFTWARE_CODE = 10_000;
 
 /**
- * Puts bundles of pieces, none of which depends on another, into few dispatches. A bundle that stands `apart` shares one
- * only with its like; one that exceeds the adapter's limits is split.
+ * Puts bundles of pieces, none of which depends on another, into few dispatches. A bundle that stands `apart` has one of
+ * its own; one that exceeds the adapter's limits is split.
  */
 export function pack(
   bundles: readonly (readonly Piece[])[],
   device: Capabilities,
   apart: (bundle: readonly Piece[]) => boolean,
 ): Draft[] {
-  const shelves = new Map<string, Piece[][]>();
   const most = device.software ? SOFTWARE_CODE : Number.POSITIVE_INFINITY;
+  const shared: Piece[][] = [];
+  const alone: (readonly Piece[])[] = [];
   for (const bundle of bundles.toSorted((a, b) => lengthOf(b) - lengthOf(a))) {
-    const key = apart(bundle) ? bundle.map(kindOf).join() : '';
-    const own = shelves.get(key) ?? [];
-    shelves.set(key, own);
-    const room = own.find((pieces) => {
+    const room = shared.find((pieces) => {
       const all = [...pieces, ...bundle];
       return lengthOf(all) <= most && fits(all, device);
     });
-    if (room) room.push(...bundle);
-    else if (fits(bundle, device)) own.push([...bundle]);
-    else own.push(...bundle.map((piece) => [piece]));
+    if (!fits(bundle, device)) alone.push(...bundle.map((piece) => [piece]));
+    else if (apart(bundle)) alone.push(bundle);
+    else if (room) room.push(...bundle);
+    else shared.push([...bundle]);
   }
-  return [...shelves.values()].flat().map(draftOf);
+  return [...alone, ...shared].map(draftOf);
 }
 
 /** Characters of code, that of each kind once. */
@@ -75,7 +74,7 @@ function lengthOf(pieces: readonly Piece[]): number {
   return [...codes.values()].reduce((sum, code) => sum + code.length, 0);
 }
 
-/** Pieces of equal kind differ in the starts of their operands only. */
+/** Pieces of equal kind differ in the starts of their operands and in uniforms only. */
 export const kindOf = ({ code, threads, groups, bound }: Piece): string =>
   JSON.stringify([code, threads, groups, bound.map(({ label, root, access }) => [label, root, access])]);
 
@@ -120,7 +119,7 @@ function draftOf(pieces: readonly Piece[]): Draft {
   const roots = rootsOf(pieces);
   const names = new Map(roots.map(({ root, name }) => [root, name]));
   const offsets = pieces.flatMap((piece, k) =>
-    startsOf(piece).map(({ label, at }) => ({ field: pieces.length === 1 ? label : `${label}_${k}`, at })),
+    valuesOf(piece).map(({ label, at }) => ({ field: pieces.length === 1 ? label : `${label}_${k}`, at })),
   );
   const first = offsets.length > 0 ? 1 : 0;
   const declared = roots.map(
@@ -153,8 +152,11 @@ function draftOf(pieces: readonly Piece[]): Draft {
   };
 }
 
-/** Operands whose start the code asks for. */
-const startsOf = ({ bound, code }: Piece) => bound.filter(({ label }) => new RegExp(`\\bat\\.${label}\\b`).test(code));
+/** What the code asks for as `at.LABEL`: starts of operands and uniforms. */
+const valuesOf = ({ bound, uniforms = {}, code }: Piece) =>
+  [...bound, ...Object.entries(uniforms).map(([label, at]) => ({ label, at }))].filter(({ label }) =>
+    new RegExp(`\\bat\\.${label}\\b`).test(code),
+  );
 
 const fields = (names: readonly string[]) => names.map((name) => `${name}: u32`).join(', ');
 
@@ -199,15 +201,15 @@ function several(pieces: readonly Piece[], names: ReadonlyMap<number, string>): 
   kinds.forEach((kind, number) => {
     const members = pieces.flatMap((piece, k) => (kindOf(piece) === kind ? [k] : []));
     const piece = pieces[members[0]!]!;
-    const starts = startsOf(piece).map(({ label }) => label);
+    const labels = valuesOf(piece).map(({ label }) => label);
     const lane = piece.subgroups ? ['lane'] : [];
     const parameters = [
-      ...(starts.length > 0 ? [`at: At${number}`] : []),
+      ...(labels.length > 0 ? [`at: At${number}`] : []),
       'group: vec3u',
       'thread: u32',
       ...lane.map((name) => `${name}: u32`),
     ];
-    if (starts.length > 0) functions.push(`struct At${number} { ${fields(starts)} }`);
+    if (labels.length > 0) functions.push(`struct At${number} { ${fields(labels)} }`);
     functions.push(`fn piece${number}(${parameters.join(', ')}) {\n${named(piece, names, true)}\n}`);
 
     const [x, y, z] = piece.groups;
@@ -215,13 +217,13 @@ function several(pieces: readonly Piece[], names: ReadonlyMap<number, string>): 
     const local = start > 0 ? `(index - ${start}u)` : 'index';
     const group = parts > 1 ? `${local} * ${parts}u + local / ${piece.threads}u` : local;
     const n = members.length > 1 ? `group % ${size}u` : 'group';
-    const start_ = (label: string) =>
+    const valueOf = (label: string) =>
       members.reduce(
         (chosen, k, nth) => (nth === 0 ? `at.${label}_${k}` : `select(${chosen}, at.${label}_${k}, which == ${nth}u)`),
         '',
       );
     const values = [
-      ...(starts.length > 0 ? [`At${number}(${starts.map(start_).join(', ')})`] : []),
+      ...(labels.length > 0 ? [`At${number}(${labels.map(valueOf).join(', ')})`] : []),
       y * z > 1 ? `vec3u(n % ${x}u, n / ${x}u % ${y}u, n / ${x * y}u)` : 'vec3u(n, 0u, 0u)',
       parts > 1 ? `local % ${piece.threads}u` : 'local',
       ...lane,
@@ -231,7 +233,7 @@ function several(pieces: readonly Piece[], names: ReadonlyMap<number, string>): 
     const lines = [
       `let group = ${group};`,
       `let n = ${n};`,
-      ...(members.length > 1 && starts.length > 0 ? [`let which = group / ${size}u;`] : []),
+      ...(members.length > 1 && labels.length > 0 ? [`let which = group / ${size}u;`] : []),
       all % parts === 0 ? call : `if (group < ${all}u) { ${call} }`,
     ];
     start += Math.ceil(all / parts);
