@@ -6,7 +6,7 @@
  */
 import { rowOf } from '../tape/ops.ts';
 import { sizeOf } from '../tape/shape.ts';
-import type { Graph } from '../tape/tape.ts';
+import type { Graph, Node } from '../tape/tape.ts';
 import { isContiguous } from './layout.ts';
 import type { KernelCall, Placement, Target } from './place.ts';
 import { reduceAxes, type Segment } from './segment.ts';
@@ -42,7 +42,7 @@ interface Unit {
   deps: readonly Unit[];
   /** Those of `deps` that write a part of a concat which this unit loads as a whole: at other indices than its own. */
   piecewise: ReadonlySet<Unit>;
-  /** Others that read the buffer which this unit overwrites. */
+  /** Others that go first: those that read the buffer which this unit overwrites, and the sweep before this one's. */
   before: readonly Unit[];
 }
 
@@ -221,6 +221,7 @@ function makeUnits(graph: Graph, placement: Placement, inPlace: ReadonlySet<numb
     return unit;
   });
   const byCall = new Map<number, Unit>();
+  let sweep: Unit[] = [];
   for (const call of calls) {
     const unit: Unit = {
       call,
@@ -229,10 +230,12 @@ function makeUnits(graph: Graph, placement: Placement, inPlace: ReadonlySet<numb
       writes: new Set(call.outputs.map((p) => p.root)),
       deps: [],
       piecewise: new Set(),
-      before: [],
+      before: isAdjoint(graph.nodes[call.node]!) ? sweep : [],
     };
     units.push(unit);
     byCall.set(call.node, unit);
+    // One sweep back ends before the next begins, so that what a sweep keeps for each layer does not live for all of them.
+    if (isAdjoint(graph.nodes[call.node]!)) sweep = [unit];
   }
   const own = new Map(
     byTarget.flatMap((unit) =>
@@ -271,6 +274,8 @@ function makeUnits(graph: Graph, placement: Placement, inPlace: ReadonlySet<numb
   }
   return units;
 }
+
+const isAdjoint = ({ op, params }: Node) => op === 'composite' && String(params['name']).startsWith('vjp(');
 
 /** The stored nodes that a target's expression loads. */
 function loads(graph: Graph, { places }: Placement, target: Target): Set<number> {
