@@ -10,21 +10,18 @@ export interface Lifetime {
 }
 
 /**
- * Slot of each root, and each slot's size in elements. Best fit among the free slots, in order of birth; a slot that
- * is too small grows when no larger one is free.
+ * Slot of each root, and each slot's size in elements: the largest value first, into the smallest slot that nothing else
+ * needs meanwhile (greedy by size; Pisarchyk and Lee 2020). A small value never widens a slot.
  */
 export function assignSlots(lifetimes: readonly Lifetime[]): { slotOf: Map<number, number>; sizes: number[] } {
   const sizes: number[] = [];
-  const busyUntil: number[] = [];
+  const guests: Lifetime[][] = [];
   const slotOf = new Map<number, number>();
-  for (const { root, size, from, to } of [...lifetimes].sort((a, b) => a.from - b.from || b.size - a.size)) {
-    const free = sizes.flatMap((_, slot) => (busyUntil[slot]! < from ? [slot] : []));
-    const fitting = free.filter((slot) => sizes[slot]! >= size).sort((a, b) => sizes[a]! - sizes[b]!)[0];
-    const largest = free.sort((a, b) => sizes[b]! - sizes[a]!)[0];
-    const slot = fitting ?? largest ?? sizes.push(0) - 1;
-    sizes[slot] = Math.max(sizes[slot]!, size);
-    busyUntil[slot] = to;
-    slotOf.set(root, slot);
+  for (const value of [...lifetimes].sort((a, b) => b.size - a.size || a.from - b.from)) {
+    const free = guests.findLastIndex((others) => others.every(({ from, to }) => to < value.from || value.to < from));
+    const slot = free >= 0 ? free : sizes.push(value.size) - 1;
+    guests[slot] = [...(guests[slot] ?? []), value];
+    slotOf.set(value.root, slot);
   }
   return { slotOf, sizes };
 }
