@@ -1,5 +1,6 @@
 /** What a run of the benchmark found, as text of at most 100 columns. */
 import { table } from '../experiments/explain.ts';
+import { memoryText } from '../experiments/plans.ts';
 import type { BenchResult } from './bench.ts';
 import type { KernelRow } from './kernels.ts';
 import type { Ceiling, Roofline } from './roofline.ts';
@@ -115,6 +116,7 @@ function stepsText(rows: readonly StepRow[]): string {
   const head = ['training step', '', 'networks', 'points', 'ms', 'min .. p90', 'dispatches', 'GFLOP/s', 'MiB'];
   return [
     table(head, cells, [2, 3, 4, 5, 6, 7, 8]),
+    rows.map(({ origin, optimizer, memory }) => `${origin}, ${optimizer}: ${memoryText(memory)}`).join('\n'),
     ...rows.filter(({ scopes }) => scopes.length > 0).map(scopesText),
   ].join('\n\n');
 }

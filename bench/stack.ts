@@ -68,7 +68,7 @@ export async function benchStack(
         stepsPerSecond: (1e9 * height) / times[k]!.minNs,
         gain: { fastest: height * ratio.fastest, medians: height * ratio.medians },
         dispatches: trainers[k]!.plan.dispatches.length,
-        bytes: Object.values(trainers[k]!.programs).reduce((sum, program) => sum + (program?.bytes ?? 0), 0),
+        bytes: trainers[k]!.memory.total,
       };
     });
   } finally {

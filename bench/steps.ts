@@ -1,5 +1,6 @@
 /** Whole training steps of the systems, as `train` takes them, and where their time goes. */
 import type { Device, Library, Timing } from '../engine/index.ts';
+import type { Memory } from '../experiments/plans.ts';
 import { Trainer } from '../experiments/trainer.ts';
 import { countOf, type Optimizer, systemNamed } from '../systems/index.ts';
 import { type Effort, type Spread, spread } from './timing.ts';
@@ -24,8 +25,10 @@ export interface StepRow {
   readonly dispatches: number;
   /** Of the handwritten kernels, in one step. */
   readonly flops: number;
-  /** Bytes of device memory of the step's program. */
+  /** Bytes of device memory of all programs that a training run has. */
   readonly bytes: number;
+  /** The same by what they hold. */
+  readonly memory: Memory;
   /** Empty where the adapter has no timestamps. */
   readonly scopes: readonly ScopeTime[];
 }
@@ -71,7 +74,8 @@ export async function benchStep(
       stepsPerSample: steps,
       dispatches: dispatches.length,
       flops: dispatches.reduce((sum, { flops }) => sum + flops, 0),
-      bytes: trainer.step.bytes,
+      bytes: trainer.memory.total,
+      memory: trainer.memory,
       scopes: byScope(timings),
     };
   } finally {

@@ -4,6 +4,7 @@ import { library } from '../kernels/index.ts';
 import { systemNamed, systems } from '../systems/index.ts';
 import { type Global, interruptible, jsonOption, pinOption, putJson, say, withDevice } from './command-io.ts';
 import { explain, type Subject, subjects, table } from './explain.ts';
+import { memoryText } from './plans.ts';
 import { defaultRunFolder } from './run-folder.ts';
 import {
   assignment,
@@ -73,7 +74,7 @@ export function trainCommand(): Command {
 }
 
 function report(summary: TrainSummary): string {
-  const { system, params, epochs, msPerStep, dispatchesPerStep, adapter, out, stopped } = summary;
+  const { system, params, epochs, msPerStep, dispatchesPerStep, memory, adapter, out, stopped } = summary;
   const runs = summary.runs ?? [summary];
   const fields = Object.keys(summary.final.l2);
   const rows = runs.map(({ seed: own, final, best }) => [
@@ -92,6 +93,7 @@ function report(summary: TrainSummary): string {
     table(['seed', ...fields, 'mean', 'best mean'], rows),
     '',
     `${msPerStep.toFixed(1)} ms per step, ${dispatchesPerStep} dispatches, ${adapter}`,
+    memoryText(memory),
     `${out}/: picture.svg, metrics.jsonl, summary.json, weights.safetensors`,
   ].join('\n');
 }

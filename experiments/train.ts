@@ -3,6 +3,7 @@ import type { Device, Library } from '../engine/index.ts';
 import { type Coordinates, type Run, stacksOf, systemNamed } from '../systems/index.ts';
 import { readCheckpoint, writeCheckpoint, writeWeights } from './checkpoint.ts';
 import { type FieldPicture, fieldsPicture, type HistoryPicture, surfacePicture } from './picture.ts';
+import type { Memory } from './plans.ts';
 import { startProgress } from './progress.ts';
 import { openRunFolder, type RunFolder } from './run-folder.ts';
 import { runsOf, type TrainSettings } from './settings.ts';
@@ -33,6 +34,8 @@ export interface TrainSummary extends RunSummary {
   readonly epochs: number;
   readonly msPerStep: number;
   readonly dispatchesPerStep: number;
+  /** Bytes of device memory. */
+  readonly memory: Memory;
   readonly adapter: string;
   readonly out: string;
   /** Why the run ended before its time, if it did. */
@@ -247,6 +250,7 @@ async function finish(
     ...summaries[0]!,
     msPerStep: outcome.msPerStep,
     dispatchesPerStep: trainer.plan.dispatches.length,
+    memory: trainer.memory,
     adapter: device.info.name,
     out,
     ...(outcome.stopped || outcome.diverged ? { stopped: outcome.stopped ?? outcome.diverged! } : {}),

@@ -2,7 +2,7 @@
  * R runs of one system trained together: compiles the step, the error and the weighting into programs that share one
  * set of buffers, and moves numbers in and out. It knows nothing of files, progress or the command line.
  */
-import { compile, type Device, type Library, type Plan, Program, type Source } from '../engine/index.ts';
+import { type Device, type Library, type Plan, Program } from '../engine/index.ts';
 import { ADAM, type AdamSettings, eigenvectors, REFRESH_EVERY, SOAP_EPSILON, UPDATE_EVERY } from '../optim/index.ts';
 import {
   type Coordinates,
@@ -15,15 +15,8 @@ import {
   shareThetas,
   stacksOf,
 } from '../systems/index.ts';
-import {
-  errorSource,
-  refreshSource,
-  soapPlans,
-  startSource,
-  stepSource,
-  type TrainerOptions,
-  weightingSource,
-} from './sources.ts';
+import { type Memory, memoryOf, type Role, sharedNames, type TrainingPlans, trainingPlans } from './plans.ts';
+import { soapPlans, type TrainerOptions } from './sources.ts';
 
 export interface Backend {
   readonly library: Library;
@@ -46,13 +39,7 @@ export interface Snapshot {
   readonly values: Readonly<Record<string, Float32Array>>;
 }
 
-interface Programs {
-  readonly step: Program;
-  readonly error: Program;
-  readonly weighting: Program | undefined;
-  readonly start: Program | undefined;
-  readonly refresh: Program | undefined;
-}
+type Programs = Readonly<Partial<Record<Role, Program>> & Record<'step' | 'error', Program>>;
 
 /** Betas and epsilon that the paper gives an optimizer on a system. */
 export function momentsOf(system: System, optimizer: Optimizer): AdamSettings {
@@ -69,52 +56,45 @@ export class Trainer {
   /** The program of a training step. */
   readonly step: Program;
   readonly programs: Programs;
+  /** Holds the temporaries of all programs. */
+  readonly temporaries: Program;
 
-  private constructor(
-    options: TrainerOptions,
-    terms: readonly string[],
-    fields: readonly string[],
-    programs: Programs,
-  ) {
+  readonly #compiled: TrainingPlans;
+  private constructor(options: TrainerOptions, compiled: TrainingPlans, programs: Programs, temporaries: Program) {
     this.options = options;
-    this.terms = terms;
-    this.fields = fields;
+    this.terms = compiled.terms;
+    this.fields = compiled.fields;
     this.evaluation = options.system.evaluation();
     this.step = programs.step;
     this.programs = programs;
+    this.#compiled = compiled;
+    this.temporaries = temporaries;
   }
 
   /** Compiles and uploads; parameters start as PyTorch would start them. */
   static async create(options: TrainerOptions, { device, library, versions }: Backend): Promise<Trainer> {
     const { system, runs, shape } = options;
     const settings = { device: device.capabilities, library, ...(versions ? { versions } : {}) };
-    const { model, source } = stepSource(options);
-    const evaluation = system.evaluation();
-    const errors = errorSource(options, countOf(evaluation));
-    const weighted = options.weighting !== 'none';
-    const step = await Program.create(device, compile(source, settings));
-    const shareOf = (plan: Plan) =>
-      Object.fromEntries(
-        Object.keys(plan.inputs).flatMap((name) => (step.plan.inputs[name] ? [[name, { program: step, name }]] : [])),
+    const compiled = trainingPlans(options, settings);
+    const temporaries = await Program.create(device, compiled.temporaries);
+    const create = (plan: Plan, ...owners: readonly Program[]) => {
+      const shared = owners.flatMap((program) =>
+        sharedNames(plan, program.plan).map((name) => [name, { program, name }] as const),
       );
-    const create = (from: Source) => {
-      const plan = compile(from, settings);
-      return Program.create(device, plan, shareOf(plan));
+      return Program.create(device, plan, Object.fromEntries(shared));
     };
-    const soap = options.optimizer === 'soap';
-    const [error, weighting, start, refresh] = await Promise.all([
-      create(errors.source),
-      weighted ? create(weightingSource(options)) : undefined,
-      soap ? create(startSource(options)) : undefined,
-      soap ? create(refreshSource(options)) : undefined,
-    ]);
-    const trainer = new Trainer(options, model.terms, errors.fields, { step, error, weighting, start, refresh });
-    const values = inputValues(system, Object.keys(model.inputs), runs);
-    for (const [name, data] of Object.entries(values)) step.write(name, data);
-    const onEvaluation = runs.map((run) => ({ ...run, points: { evaluation } }));
-    for (const [name, data] of Object.entries(inputValues(system, Object.keys(errors.source.inputs), onEvaluation)))
-      error.write(name, data);
-    step.write('weights', new Array(runs.length * model.terms.length).fill(1));
+    const { step: stepPlan, ...others } = compiled.plans;
+    const step = await create(stepPlan, temporaries);
+    const created = Object.entries(others).map(async ([role, plan]) => [role, await create(plan, step, temporaries)]);
+    const programs = { ...Object.fromEntries(await Promise.all(created)), step } as Programs;
+    const trainer = new Trainer(options, compiled, programs, temporaries);
+    for (const [name, data] of Object.entries(inputValues(system, Object.keys(stepPlan.inputs), runs)))
+      step.write(name, data);
+    const onEvaluation = runs.map((run) => ({ ...run, points: { evaluation: trainer.evaluation } }));
+    for (const [name, data] of Object.entries(inputValues(system, Object.keys(others.error.inputs), onEvaluation)))
+      programs.error.write(name, data);
+    const { terms } = compiled;
+    step.write('weights', new Array(runs.length * terms.length).fill(1));
     step.write('lr', new Array(runs.length).fill(options.learningRate));
     const { betas, epsilon } = options.moments ?? momentsOf(system, options.optimizer);
     step.write('settings', [...betas, epsilon]);
@@ -130,6 +110,11 @@ export class Trainer {
 
   get plan(): Plan {
     return this.step.plan;
+  }
+
+  /** Device memory of all programs together. */
+  get memory(): Memory {
+    return memoryOf(this.#compiled, this.options);
   }
 
   setTheta(values: Readonly<Record<string, ArrayLike<number>>>): void {
@@ -247,6 +232,6 @@ export class Trainer {
   }
 
   destroy(): void {
-    for (const program of Object.values(this.programs)) program?.destroy();
+    for (const program of [...Object.values(this.programs), this.temporaries]) program.destroy();
   }
 }

@@ -1,4 +1,12 @@
-export { type CompileOptions, compile, type Library, type Plan, type PlannedCall, type Source } from './compile.ts';
+export {
+  type CompileOptions,
+  compile,
+  type Library,
+  type Plan,
+  type PlannedCall,
+  type Slot,
+  type Source,
+} from './compile.ts';
 export * from './device.ts';
 export * from './errors.ts';
 export {
@@ -15,3 +23,4 @@ export {
   type Version,
 } from './kernel.ts';
 export { BufferSizeError, Program, type Timing, UnknownValueError } from './program.ts';
+export { shareTemporaries } from './temporaries.ts';

@@ -18,6 +18,7 @@ const step = (minNs: number, more = {}) => ({
   dispatches: 42,
   flops: 1,
   bytes: 1000,
+  memory: { total: 1000, parameters: 100, optimizerState: 200, activations: 600, data: 100 },
   scopes: [],
   ...more,
 });
