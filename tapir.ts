@@ -1,4 +1,4 @@
-import { benchCommand } from './bench/index.ts';
+import { benchCommand, tuneCommand } from './bench/index.ts';
 import { main, tapir } from './experiments/main.ts';
 
-await main(tapir(benchCommand()), process.argv.slice(2));
+await main(tapir(benchCommand(), tuneCommand()), process.argv.slice(2));

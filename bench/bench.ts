@@ -1,6 +1,7 @@
 /** One run of the benchmark: which parts, on which kernels and systems, and everything that came out. */
 import { loadavg } from 'node:os';
 import type { Device, Library } from '../engine/index.ts';
+import type { Choices } from '../experiments/choices.ts';
 import { type Fingerprint, fingerprint } from '../experiments/doctor.ts';
 import { optimizers, UsageError } from '../experiments/settings.ts';
 import { systems } from '../systems/index.ts';
@@ -106,6 +107,8 @@ export interface BenchOptions {
   readonly selection: Selection;
   readonly quick: boolean;
   readonly versions: Readonly<Record<string, string>>;
+  /** Versions that training steps prefer where none is pinned. */
+  readonly choices?: Choices;
   /** Whom to compare with, where the part is selected. */
   readonly peers?: readonly PeerSpec[];
   readonly onStart?: (text: string) => void;
@@ -140,7 +143,8 @@ export async function bench(device: Device, options: BenchOptions): Promise<Benc
   }
   if (selection.parts.includes('steps') && selection.steps.length > 0)
     result = { ...result, steps: await benchSteps(device, options, effort) };
-  const shared = { device, effort, library: options.library, versions: options.versions, onStart };
+  const { versions, choices = {} } = options;
+  const shared = { device, effort, library: options.library, versions, choices, onStart };
   if (selection.parts.includes('laplacian')) result = { ...result, laplacian: await benchLaplacian(shared) };
   if (selection.parts.includes('stack') && selection.stacks.length > 0) {
     const stack: StackRow[] = [];

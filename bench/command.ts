@@ -3,14 +3,24 @@ import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Command } from 'commander';
 import type { Library } from '../engine/index.ts';
-import { type Global, jsonOption, pinOption, putJson, say, withDevice } from '../experiments/command-io.ts';
+import {
+  type Global,
+  jsonOption,
+  pinOption,
+  putJson,
+  say,
+  untunedOption,
+  withDevice,
+} from '../experiments/command-io.ts';
 import { UsageError } from '../experiments/settings.ts';
+import { tunedChoices } from '../experiments/tune-cache.ts';
 import { library as shipped } from '../kernels/index.ts';
 import { bench, parts, select } from './bench.ts';
 import { compare, comparisonText, readResult } from './compare.ts';
 import { markdown } from './markdown.ts';
 import { type PeerSpec, peersOf } from './peers.ts';
 import { report } from './report.ts';
+import { statusLine } from './status.ts';
 
 interface Options extends Global {
   readonly out?: string;
@@ -35,22 +45,24 @@ export function benchCommand(library: Library = shipped, peers?: readonly PeerSp
     .option('--python <program>', 'the Python that has PyTorch or JAX, for peers', 'python3')
     .option('--authors <dir>', "a checkout of the authors' code with soap.py in it, for peers")
     .addOption(pinOption())
+    .addOption(untunedOption())
     .addOption(jsonOption())
     .addCommand(compareCommand())
     .action(async (names: string[], options: Options) => {
-      const { out, quick = false, only, json, kernel, python, authors } = options;
+      const { out, quick = false, only, json, kernel, untuned, python, authors } = options;
       const selection = select(library, { names, quick, ...(only === undefined ? {} : { only }) });
       if (out !== undefined) demandWritable('--out', out);
       if (options.markdown !== undefined) demandWritable('--markdown', options.markdown);
       if (authors !== undefined && !existsSync(authors))
         throw new UsageError(`--authors ${authors}: there is no such folder; name a checkout of the authors' code`);
-      const status = statusLine();
+      const status = statusLine('measuring');
       const result = await withDevice((device) =>
         bench(device, {
           library,
           selection,
           quick,
           versions: kernel ?? {},
+          choices: tunedChoices(device, untuned),
           peers: peers ?? peersOf({ python, ...(authors === undefined ? {} : { authors }) }),
           onStart: status.show,
         }),
@@ -87,13 +99,4 @@ function demandWritable(option: string, file: string): void {
   if (!existsSync(folder) || !statSync(folder).isDirectory())
     throw new UsageError(`${option} ${file}: there is no folder ${folder}; create it first`);
   if (existsSync(file) && !statSync(file).isFile()) throw new UsageError(`${option} ${file} is a folder; name a file`);
-}
-
-/** What is being measured, on one line of a terminal; nothing where stderr is none. */
-function statusLine(): { show: (text: string) => void; clear: () => void } {
-  const { stderr } = process;
-  const write = (text: string) => {
-    if (stderr.isTTY) stderr.write(`\r\x1b[K${text.slice(0, (stderr.columns || 80) - 1)}`);
-  };
-  return { show: (text) => write(`measuring ${text}`), clear: () => write('') };
 }

@@ -86,7 +86,7 @@ async function benchVersion(
 }
 
 /** The plan without what prepares the kernel's operands. */
-function dispatchesOf(plan: Plan, kernel: string, version: string): Plan {
+export function dispatchesOf(plan: Plan, kernel: string, version: string): Plan {
   return { ...plan, dispatches: plan.dispatches.filter((dispatch) => isOf(dispatch.kernel, kernel, version)) };
 }
 

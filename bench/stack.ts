@@ -1,6 +1,5 @@
 /** What stacking independent runs on the leading axis gains: steps of a run per second against the height of the stack. */
-import type { Device, Library } from '../engine/index.ts';
-import { Trainer } from '../experiments/trainer.ts';
+import { type Backend, Trainer } from '../experiments/trainer.ts';
 import { type Optimizer, systemNamed } from '../systems/index.ts';
 import { type Contestant, interleaved, type Ratio, ratioOf } from './interleave.ts';
 import type { Effort, Spread } from './timing.ts';
@@ -24,10 +23,7 @@ export interface StackRow {
 
 export const HEIGHTS: readonly number[] = [1, 2, 4, 12, 24];
 
-export interface StackBench {
-  readonly device: Device;
-  readonly library: Library;
-  readonly versions?: Readonly<Record<string, string>>;
+export interface StackBench extends Backend {
   readonly effort: Effort;
   /** In rising order, from 1. */
   readonly heights: readonly number[];
@@ -37,7 +33,7 @@ export interface StackBench {
 export async function benchStack(
   systemName: string,
   optimizer: Optimizer,
-  { device, library, versions, effort, heights, onStart }: StackBench,
+  { effort, heights, onStart, ...backend }: StackBench,
 ): Promise<StackRow[]> {
   const system = systemNamed(systemName);
   const trainers: Trainer[] = [];
@@ -45,7 +41,7 @@ export async function benchStack(
     for (const height of heights) {
       onStart?.(`stack of ${height}, ${systemName}, ${optimizer}`);
       const options = optionsOf(system, height, optimizer);
-      trainers.push(await Trainer.create(options, { device, library, ...(versions ? { versions } : {}) }));
+      trainers.push(await Trainer.create(options, backend));
     }
     const contestants = trainers.map(
       (trainer, k): Contestant => ({

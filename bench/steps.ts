@@ -1,7 +1,7 @@
 /** Whole training steps of the systems, as `train` takes them, and where their time goes. */
-import type { Device, Library, Timing } from '../engine/index.ts';
+import type { Timing } from '../engine/index.ts';
 import type { Memory } from '../experiments/plans.ts';
-import { Trainer } from '../experiments/trainer.ts';
+import { type Backend, Trainer } from '../experiments/trainer.ts';
 import { countOf, type Optimizer, systemNamed } from '../systems/index.ts';
 import { type Effort, type Spread, spread } from './timing.ts';
 import { optionsOf, originName } from './workloads.ts';
@@ -29,14 +29,13 @@ export interface StepRow {
   readonly bytes: number;
   /** The same by what they hold. */
   readonly memory: Memory;
+  /** The version that served each kernel call. */
+  readonly kernels: Readonly<Record<string, string>>;
   /** Empty where the adapter has no timestamps. */
   readonly scopes: readonly ScopeTime[];
 }
 
-export interface StepBench {
-  readonly device: Device;
-  readonly library: Library;
-  readonly versions?: Readonly<Record<string, string>>;
+export interface StepBench extends Backend {
   readonly effort: Effort;
 }
 
@@ -47,11 +46,11 @@ const MOST_STEPS = 100;
 export async function benchStep(
   origin: { readonly system: string; readonly runs: number },
   optimizer: Optimizer,
-  { device, library, versions, effort }: StepBench,
+  { effort, ...backend }: StepBench,
 ): Promise<StepRow> {
   const system = systemNamed(origin.system);
   const options = optionsOf(system, origin.runs, optimizer);
-  const trainer = await Trainer.create(options, { device, library, ...(versions ? { versions } : {}) });
+  const trainer = await Trainer.create(options, backend);
   try {
     const elapsed = async (steps: number) => {
       const from = performance.now();
@@ -76,6 +75,7 @@ export async function benchStep(
       flops: dispatches.reduce((sum, { flops }) => sum + flops, 0),
       bytes: trainer.memory.total,
       memory: trainer.memory,
+      kernels: trainer.kernels,
       scopes: byScope(timings),
     };
   } finally {

@@ -42,10 +42,7 @@ const MOST_SAMPLES = 2000;
 const repeatsFor = (ns: number) =>
   Math.max(1, Math.min(MOST_REPEATS, Math.round((1e6 * SUBMISSION_MS) / Math.max(ns, 1))));
 
-/**
- * Times all dispatches of a plan, back to back. Every input and every temporary is filled with numbers in (-1,1),
- * except those `data` gives.
- */
+/** Times all dispatches of a plan, back to back; `data` as for {@link prepare}. */
 export async function timePlan(
   device: Device,
   plan: Plan,
@@ -53,36 +50,60 @@ export async function timePlan(
   effort: Effort,
   data: Readonly<Record<string, ArrayLike<number>>> = {},
 ): Promise<Spread> {
+  const prepared = await prepare(device, plan, clock, data);
+  try {
+    return spread(await gather(effort, prepared.sample));
+  } finally {
+    prepared.destroy();
+  }
+}
+
+/** A plan that ran once and can be timed. */
+export interface Prepared {
+  /** Nanoseconds of one execution, of each in one submission where timestamps tell. */
+  sample(): Promise<number[]>;
+  destroy(): void;
+}
+
+/** Every input and every temporary is filled with numbers in (-1,1), except those `data` gives. */
+export async function prepare(
+  device: Device,
+  plan: Plan,
+  clock: Clock,
+  data: Readonly<Record<string, ArrayLike<number>>> = {},
+): Promise<Prepared> {
   const single = await filled(device, plan, data);
+  const destroy = () => single.destroy();
   try {
     await single.run();
-    if (clock.method === 'wall clock') return await byWall(single, clock, effort);
-    const once = await byStamps(single, 1);
-    const repeats = repeatsFor(Math.min(...once));
-    if (repeats === 1) return spread(await gather(effort, () => byStamps(single, 1)));
+    if (clock.method === 'wall clock') return { sample: await wallSampler(single, clock), destroy };
+    const repeats = repeatsFor(Math.min(...(await byStamps(single, 1))));
+    if (repeats === 1) return { sample: () => byStamps(single, 1), destroy };
     const repeated = await filled(device, repeat(plan, repeats), data);
-    try {
-      await repeated.run();
-      return spread(await gather(effort, () => byStamps(repeated, repeats)));
-    } finally {
-      repeated.destroy();
-    }
-  } finally {
-    single.destroy();
+    destroy();
+    await repeated.run();
+    return { sample: () => byStamps(repeated, repeats), destroy: () => repeated.destroy() };
+  } catch (error) {
+    destroy();
+    throw error;
   }
 }
 
 /** Times by the wall clock alone: `program` as often as fits one submission, divided, without the empty dispatches. */
-export async function byWall(program: Program, { emptyNs }: Clock, effort: Effort): Promise<Spread> {
+export async function byWall(program: Program, clock: Clock, effort: Effort): Promise<Spread> {
+  return spread(await gather(effort, await wallSampler(program, clock)));
+}
+
+async function wallSampler(program: Program, { emptyNs }: Clock): Promise<() => Promise<number[]>> {
   const elapsed = async (steps: number) => {
     const from = performance.now();
     await program.run(steps);
     return (1e6 * (performance.now() - from)) / steps;
   };
   const steps = repeatsFor(await elapsed(1));
-  await elapsed(steps);
+  if (steps > 1) await elapsed(steps);
   const overhead = emptyNs * program.plan.dispatches.length;
-  return spread(await gather(effort, async () => [Math.max(1, (await elapsed(steps)) - overhead)]));
+  return async () => [Math.max(1, (await elapsed(steps)) - overhead)];
 }
 
 async function byStamps(program: Program, repeats: number): Promise<number[]> {

@@ -81,7 +81,7 @@ function callOf(kernel: Kernel, graph: Graph, { op, params, inputs }: Node, orig
  * Shapes of what `means` takes. An adjoint is also handed what its forward pass gave, one value for each cotangent,
  * before the cotangents; these are no inputs of the meaning.
  */
-function freeInputs(kernel: Kernel, operands: readonly Shape[]): readonly Shape[] | undefined {
+export function freeInputs(kernel: Kernel, operands: readonly Shape[]): readonly Shape[] | undefined {
   const free = kernel.cases[0]?.shapes.length ?? operands.length;
   const handed = operands.length - free;
   if (handed < 0 || 2 * handed > operands.length) return undefined;

@@ -6,6 +6,7 @@ import { versionPin } from './settings.ts';
 export interface Global {
   readonly json?: boolean;
   readonly kernel?: Readonly<Record<string, string>>;
+  readonly untuned?: boolean;
 }
 
 /** Prose to stderr where stdout is for JSON, to stdout otherwise. */
@@ -32,6 +33,8 @@ export const pinOption = () =>
   new Option('--kernel <name=version>', 'pin the version of a kernel (repeatable)')
     .argParser(versionPin)
     .default({}, 'the fastest that fits');
+
+export const untunedOption = () => new Option('--untuned', 'kernel versions as if tapir tune had never run');
 
 /** npm and `timeout` pass on what the terminal sends as well: one interrupt may come twice. */
 const SAME_INTERRUPT_MS = 1000;

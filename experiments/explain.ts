@@ -1,22 +1,20 @@
 /** What was really built for a system's training step, as text. */
-import { compile, type Device, graphOf, type Library, type Plan, print, reachable, simplify } from '../engine/index.ts';
+import { compile, graphOf, type Plan, print, reachable, simplify } from '../engine/index.ts';
 import type { Run, System } from '../systems/index.ts';
 import type { TrainSettings } from './settings.ts';
 import { modelFor, stepSource } from './sources.ts';
+import { type Backend, compileOptions } from './trainer.ts';
 
 export const subjects = ['tape', 'adjoint', 'schedule', 'wgsl', 'memory'] as const;
 export type Subject = (typeof subjects)[number];
 
-export interface Explained {
+export interface Explained extends Backend {
   readonly system: System;
   readonly settings: TrainSettings;
   readonly runs: readonly Run[];
-  readonly device: Device;
-  readonly library: Library;
-  readonly versions: Readonly<Record<string, string>>;
 }
 
-export function explain(subject: Subject, { system, settings, runs, device, library, versions }: Explained): string {
+export function explain(subject: Subject, { system, settings, runs, ...backend }: Explained): string {
   const { network: shape, optimizer, weighting, learningRate, updateEvery } = settings;
   const options = { system, shape, runs, optimizer, weighting, learningRate, updateEvery };
   if (subject === 'tape') {
@@ -26,7 +24,7 @@ export function explain(subject: Subject, { system, settings, runs, device, libr
   const { source } = stepSource(options);
   if (subject === 'adjoint')
     return print(simplify(graphOf(Object.values(source.inputs), Object.values(source.outputs))));
-  const plan = compile(source, { library, device: device.capabilities, versions });
+  const plan = compile(source, compileOptions(backend));
   return { schedule, wgsl, memory }[subject](plan);
 }
 

@@ -8,6 +8,7 @@ import { computes, fingerprint } from './doctor.ts';
 import { table } from './explain.ts';
 import { readGolden } from './golden.ts';
 import { UsageError } from './settings.ts';
+import { readCache, type TuneCache } from './tune-cache.ts';
 import { type CaseResult, verify } from './verify.ts';
 
 export function verifyCommand(): Command {
@@ -136,11 +137,12 @@ export function doctorCommand(): Command {
     .description('what this machine offers, and whether it computes')
     .addOption(jsonOption())
     .action(async ({ json }: Global) => {
-      const { works, print } = await withDevice(async (device) => ({
+      const { works, print, tuned } = await withDevice(async (device) => ({
         works: await computes(device),
         print: fingerprint(device),
+        tuned: readCache(device),
       }));
-      if (json) putJson({ ok: works, ...print });
+      if (json) putJson({ ok: works, ...print, tuned: Object.keys(tuned).length });
       else {
         const rows = Object.entries(print).map(([name, value]) => [
           name,
@@ -151,10 +153,22 @@ export function doctorCommand(): Command {
             : [value].flat().join(', '),
         ]);
         say(
-          table(['', ''], [...rows, ['computes', works ? 'yes' : 'NO: a doubled number came back wrong']]).trimStart(),
+          table(
+            ['', ''],
+            [
+              ...rows,
+              ['tuned', tunedText(tuned)],
+              ['computes', works ? 'yes' : 'NO: a doubled number came back wrong'],
+            ],
+          ).trimStart(),
           {},
         );
       }
       if (!works) process.exitCode = 1;
     });
+}
+
+function tunedText(cache: TuneCache): string {
+  const days = Object.values(cache).map(({ measured }) => measured.slice(0, 10));
+  return days.length === 0 ? 'no: see tapir tune' : `${days.length} kernel calls, last on ${days.sort().at(-1)}`;
 }

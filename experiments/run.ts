@@ -2,7 +2,16 @@
 import { Command, Option } from 'commander';
 import { library } from '../kernels/index.ts';
 import { systemNamed, systems } from '../systems/index.ts';
-import { type Global, interruptible, jsonOption, pinOption, putJson, say, withDevice } from './command-io.ts';
+import {
+  type Global,
+  interruptible,
+  jsonOption,
+  pinOption,
+  putJson,
+  say,
+  untunedOption,
+  withDevice,
+} from './command-io.ts';
 import { explain, type Subject, subjects, table } from './explain.ts';
 import { memoryText } from './plans.ts';
 import { defaultRunFolder } from './run-folder.ts';
@@ -22,6 +31,7 @@ import {
   weightings,
 } from './settings.ts';
 import { DivergenceError, type TrainSummary, train } from './train.ts';
+import { tunedChoices } from './tune-cache.ts';
 
 function systemOptions(command: Command): Command {
   return command
@@ -36,7 +46,8 @@ function systemOptions(command: Command): Command {
     .option('--lr <x>', 'learning rate', number('--lr', true))
     .option('--seed <n>', 'seed of the initial weights (default: 42)', seed)
     .option('--seeds <list>', 'several seeds, trained together: 42,123,456', seedList)
-    .addOption(pinOption());
+    .addOption(pinOption())
+    .addOption(untunedOption());
 }
 
 export function trainCommand(): Command {
@@ -47,8 +58,10 @@ export function trainCommand(): Command {
     .option('--resume <dir>', 'go on with the run in a folder')
     .addOption(jsonOption())
     .action(async (name: string, options: TrainOptions & Global & { out?: string; resume?: string }) => {
-      const { out, resume, json, kernel, ...chosen } = options;
+      const { out, resume, json, kernel, untuned, ...chosen } = options;
       if (out !== undefined && resume !== undefined) throw new UsageError('--out and --resume exclude each other');
+      if (untuned && resume !== undefined)
+        throw new UsageError(`--resume keeps the kernel versions of the run in ${resume}; leave out --untuned`);
       const settings = resume === undefined ? resolveSettings(name, chosen) : resumedSettings(resume, name, chosen);
       const folder = resume ?? out ?? defaultRunFolder(settings.system);
       const summary = await interruptible((signal) =>
@@ -57,6 +70,7 @@ export function trainCommand(): Command {
             device,
             library,
             versions: kernel ?? {},
+            choices: resume === undefined ? tunedChoices(device, untuned) : {},
             settings,
             out: folder,
             resume: resume !== undefined,
@@ -105,12 +119,16 @@ export function explainCommand(): Command {
       .argument('<subject>', subjects.join(', '), choice('the subject', subjects)),
   )
     .description('print what is built for a training step')
-    .action(async (name: string, subject: Subject, { kernel, ...chosen }: TrainOptions & Global) => {
+    .action(async (name: string, subject: Subject, { kernel, untuned, ...chosen }: TrainOptions & Global) => {
       const settings = resolveSettings(name, chosen);
       const system = systemNamed(settings.system);
       const runs = runsOf(system, settings);
       const text = await withDevice(async (device) =>
-        explain(subject, { system, settings, runs, device, library, versions: kernel ?? {} }),
+        explain(subject, {
+          ...{ system, settings, runs, device, library },
+          versions: kernel ?? {},
+          choices: tunedChoices(device, untuned),
+        }),
       );
       say(text, {});
     });

@@ -53,6 +53,8 @@ export interface TrainSettings {
   readonly learningRate: number;
   readonly epochs: number;
   readonly seeds: readonly number[];
+  /** The version that serves each kernel call; known once a run has begun. */
+  readonly kernels?: Readonly<Record<string, string>>;
 }
 
 /** Throws {@link UsageError}, ParameterError, UnknownSystemError. */
@@ -92,6 +94,7 @@ const settingsSchema = z.object({
   learningRate: z.number().positive(),
   epochs: z.int().positive(),
   seeds: z.array(z.int().nonnegative()).min(1),
+  kernels: z.record(z.string(), z.string()).optional(),
 });
 
 /** Settings of the run in a folder, with more epochs if asked for. Throws {@link UsageError}. */

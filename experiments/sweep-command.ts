@@ -1,7 +1,16 @@
 /** The command `tapir sweep`. */
 import { Command, Option } from 'commander';
 import { library } from '../kernels/index.ts';
-import { type Global, interruptible, jsonOption, pinOption, putJson, say, withDevice } from './command-io.ts';
+import {
+  type Global,
+  interruptible,
+  jsonOption,
+  pinOption,
+  putJson,
+  say,
+  untunedOption,
+  withDevice,
+} from './command-io.ts';
 import { table } from './explain.ts';
 import { type Overrides, presetNamed, presets } from './presets.ts';
 import { integer, number, seedList, UsageError } from './settings.ts';
@@ -17,6 +26,7 @@ import {
   shardOf,
   sweepPlan,
 } from './sweep-plan.ts';
+import { tunedChoices } from './tune-cache.ts';
 
 interface Options extends Overrides, Global {
   readonly out?: string;
@@ -60,6 +70,7 @@ export function sweepCommand(): Command {
     )
     .option('--dry-run', 'show the plan and end')
     .addOption(pinOption())
+    .addOption(untunedOption())
     .addOption(jsonOption())
     .addHelpText('after', () => `\nPresets:\n${presets.map(({ name, about }) => `  ${name}: ${about}`).join('\n')}`)
     .action(async (name: string, options: Options) => {
@@ -72,6 +83,7 @@ export function sweepCommand(): Command {
         dryRun,
         json,
         kernel,
+        untuned,
         ...overrides
       } = options;
       const plan = sweepPlan(presetNamed(name), overrides, stack);
@@ -82,6 +94,7 @@ export function sweepCommand(): Command {
         withDevice((device) =>
           sweep({
             ...{ device, library, versions: kernel ?? {}, plan, out, only, signal },
+            choices: tunedChoices(device, untuned),
             ...(shard ? { shard } : {}),
             checkpointEvery: 1000 * checkpoint,
             command: commandOf(name, options),

@@ -5,6 +5,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { Choices } from './choices.ts';
 import type { RunPlan } from './presets.ts';
 import { failure, lock, RunFolderError, replaceFile } from './run-folder.ts';
 import { UsageError } from './settings.ts';
@@ -19,6 +20,8 @@ export interface SweepRecord extends Omit<SweepPlan, 'groups'> {
   readonly created: string;
   /** The command that made the folder, without its place. */
   readonly command: string;
+  /** Kernel versions that its runs prefer, as known when it was made: whoever goes on with it does the same. */
+  readonly choices?: Choices;
 }
 
 const recordSchema = z.object({
@@ -28,6 +31,7 @@ const recordSchema = z.object({
   stack: z.int().positive(),
   created: z.string(),
   command: z.string(),
+  choices: z.record(z.string(), z.object({ version: z.string(), shaders: z.string().optional() })).optional(),
   runs: z.array(z.looseObject({ id: z.string(), system: z.string() })),
 });
 
@@ -48,9 +52,12 @@ export type Files = ReadonlyMap<string, string | Uint8Array>;
 /** Every method throws {@link RunFolderError} where the disk refuses. */
 export class SweepFolder {
   readonly path: string;
+  /** Kernel versions that the runs prefer. */
+  readonly choices: Choices;
 
-  private constructor(path: string) {
+  private constructor(path: string, choices: Choices) {
     this.path = path;
+    this.choices = choices;
   }
 
   /**
@@ -69,17 +76,19 @@ export class SweepFolder {
       throw new UsageError(`${path} holds another sweep: ${difference}; repeat its options or choose another --out`);
   }
 
-  /** Makes the folder of a sweep, or finds it with this very plan in it; throws as {@link check} does. */
-  static open(path: string, plan: SweepPlan, command: string): SweepFolder {
+  /**
+   * Makes the folder of a sweep, whose runs are to prefer `choices`, or finds it with this very plan in it and then
+   * leaves its choices; throws as {@link check} does.
+   */
+  static open(path: string, plan: SweepPlan, command: string, choices: Choices = {}): SweepFolder {
     SweepFolder.check(path, plan);
-    const folder = new SweepFolder(path);
     const { groups: _, ...rest } = plan;
-    const record: SweepRecord = { format: FORMAT, created: new Date().toISOString(), command, ...rest };
-    folder.#attempt(() => {
+    const record: SweepRecord = { format: FORMAT, created: new Date().toISOString(), command, choices, ...rest };
+    attempt(path, () => {
       for (const name of ['runs', 'groups']) mkdirSync(join(path, name), { recursive: true });
       if (!existsSync(join(path, PLAN))) replaceFile(join(path, PLAN), `${JSON.stringify(record, null, 1)}\n`);
     });
-    return folder;
+    return new SweepFolder(path, readSweep(path).choices ?? {});
   }
 
   /** Whether a run is there, diverged or not. */
@@ -149,11 +158,15 @@ export class SweepFolder {
   }
 
   #attempt<T>(action: () => T): T {
-    try {
-      return action();
-    } catch (error) {
-      throw failure(this.path, error);
-    }
+    return attempt(this.path, action);
+  }
+}
+
+function attempt<T>(path: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    throw failure(path, error);
   }
 }
 

@@ -1,5 +1,4 @@
 /** Trains one stack of runs of a sweep to its end, or until asked to stop. */
-import type { Device, Library } from '../engine/index.ts';
 import { type Run, stacksOf } from '../systems/index.ts';
 import { writeWeights } from './checkpoint.ts';
 import { type RunPlan, systemOf } from './presets.ts';
@@ -8,12 +7,10 @@ import { encodeState, readState, type StackState, stackName } from './sweep-chec
 import type { SweepFolder } from './sweep-folder.ts';
 import { EVERY, emptyRecord, note, noteDivergence, type RunRecord, scoreOf } from './sweep-records.ts';
 import { type Summary, summaryOf } from './sweep-summary.ts';
-import { type Errors, Trainer } from './trainer.ts';
+import { type Backend, type Errors, Trainer } from './trainer.ts';
 
 export interface StackSession {
-  readonly device: Device;
-  readonly library: Library;
-  readonly versions: Readonly<Record<string, string>>;
+  readonly backend: Backend;
   readonly folder: SweepFolder;
   readonly group: string;
   readonly runs: readonly RunPlan[];
@@ -37,8 +34,8 @@ export interface StackProgress {
 
 /** Summaries of the runs that were written; undefined where it was stopped, with a checkpoint to go on from. */
 export async function trainStack(session: StackSession): Promise<Summary[] | undefined> {
-  const { device, library, versions, runs, from } = session;
-  const trainer = await Trainer.create(trainerOptions(runs), { device, library, versions });
+  const { backend, runs, from } = session;
+  const trainer = await Trainer.create(trainerOptions(runs), backend);
   try {
     let state: StackState | undefined;
     if (from !== undefined) {
@@ -147,7 +144,7 @@ class StackTraining {
 
   /** Writes every run. The checkpoint before makes that a killed process finds its work done. */
   async #finish(): Promise<Summary[]> {
-    const { folder, group, runs, device } = this.#session;
+    const { folder, group, runs, backend } = this.#session;
     const trainer = this.#trainer;
     if (runs.length > 1) await this.#save();
     const errors = await trainer.errors();
@@ -155,7 +152,8 @@ class StackTraining {
       msPerStep: this.#pace.steps > 0 ? this.#pace.ms / this.#pace.steps : null,
       stackedWith: runs.length - 1,
       dispatchesPerStep: trainer.plan.dispatches.length,
-      adapter: device.info.name,
+      adapter: backend.device.info.name,
+      kernels: trainer.kernels,
       finished: new Date().toISOString(),
     };
     const arrays = await this.#arrays();

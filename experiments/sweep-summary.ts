@@ -33,6 +33,8 @@ export const summarySchema = z.object({
   stackedWith: z.int(),
   dispatchesPerStep: z.int(),
   adapter: z.string(),
+  /** The version that served each kernel call of the stack. */
+  kernels: z.record(z.string(), z.string()).optional(),
   /** ISO 8601. */
   finished: z.string(),
 });
@@ -40,7 +42,10 @@ export const summarySchema = z.object({
 export type Summary = z.infer<typeof summarySchema>;
 
 /** What all runs of a stack have in common. */
-export type StackFacts = Pick<Summary, 'msPerStep' | 'stackedWith' | 'dispatchesPerStep' | 'adapter' | 'finished'>;
+export type StackFacts = Pick<
+  Summary,
+  'msPerStep' | 'stackedWith' | 'dispatchesPerStep' | 'adapter' | 'kernels' | 'finished'
+>;
 
 export function summaryOf(run: RunPlan, record: RunRecord, errors: Errors, facts: StackFacts): Summary {
   const { id, system, coupling, parameters: params, optimizer, weighting, seed, epochs, score } = run;

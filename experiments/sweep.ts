@@ -1,5 +1,6 @@
 /** Works through the plan of a sweep: stack after stack, each run written when it is done, nothing done twice. */
 import { BufferSizeError, type Device, type Library } from '../engine/index.ts';
+import type { Choices } from './choices.ts';
 import type { RunPlan } from './presets.ts';
 import type { ProgressStream } from './progress.ts';
 import { peekState, stackName } from './sweep-checkpoint.ts';
@@ -13,6 +14,8 @@ export interface SweepSession {
   readonly device: Device;
   readonly library: Library;
   readonly versions?: Readonly<Record<string, string>>;
+  /** Kernel versions that a new sweep prefers; one that is there keeps its own. */
+  readonly choices?: Choices;
   readonly plan: SweepPlan;
   readonly out: string;
   readonly only?: readonly string[];
@@ -49,7 +52,7 @@ const CHECKPOINT_EVERY_MS = 60_000;
 export async function sweep(session: SweepSession): Promise<SweepOutcome> {
   const { plan, out, only, shard, signal } = session;
   const groups = selectGroups(plan, only, shard);
-  const folder = SweepFolder.open(out, plan, session.command);
+  const folder = SweepFolder.open(out, plan, session.command, session.choices);
   const work = new Work(groups, folder, session);
   const runs: Summary[] = [];
   const busy: string[] = [];
@@ -156,7 +159,8 @@ class Work {
     };
     progress(last);
     try {
-      const where = { device, library, versions, folder: this.#folder, group: id, signal, checkpointEvery };
+      const backend = { device, library, versions, choices: this.#folder.choices };
+      const where = { backend, folder: this.#folder, group: id, signal, checkpointEvery };
       const summaries = (await trainStack({ ...where, runs, ...(from ? { from } : {}), progress })) ?? [];
       for (const summary of summaries) this.#tell(summary);
       if (summaries.length > 0) this.#show(group, last, 0);

@@ -2,6 +2,7 @@
 import type { Device, Library } from '../engine/index.ts';
 import { type Coordinates, type Run, stacksOf, systemNamed } from '../systems/index.ts';
 import { readCheckpoint, writeCheckpoint, writeWeights } from './checkpoint.ts';
+import { asServed, type Choices } from './choices.ts';
 import { type FieldPicture, fieldsPicture, type HistoryPicture, surfacePicture } from './picture.ts';
 import type { Memory } from './plans.ts';
 import { startProgress } from './progress.ts';
@@ -47,6 +48,8 @@ export interface Session {
   readonly device: Device;
   readonly library: Library;
   readonly versions?: Readonly<Record<string, string>>;
+  /** What a new run prefers; one that is resumed keeps to the versions that it was begun with. */
+  readonly choices?: Choices;
   readonly settings: TrainSettings;
   readonly out: string;
   readonly resume: boolean;
@@ -72,21 +75,22 @@ export class DivergenceError extends Error {
 
 /** Throws {@link DivergenceError} after writing what was reached; RunFolderError, CheckpointError before anything is. */
 export async function train(session: Session): Promise<TrainSummary> {
-  const { device, library, versions, settings, signal } = session;
+  const { device, library, versions = {}, settings, signal } = session;
   const system = systemNamed(settings.system);
   const runs = runsOf(system, settings);
   const folder = openRunFolder(session.out, { resume: session.resume });
   const { network: shape, optimizer, weighting, learningRate, updateEvery } = settings;
   const moments = { betas: settings.betas, epsilon: settings.optimizerEpsilon };
+  const choices = session.resume ? asServed(settings.kernels ?? {}) : (session.choices ?? {});
   let trainer: Trainer | undefined;
   try {
     trainer = await Trainer.create(
       { system, shape, runs, optimizer, weighting, learningRate, updateEvery, moments },
-      { device, library, ...(versions ? { versions } : {}) },
+      { device, library, versions, choices },
     );
     if (session.resume) await trainer.restore(readCheckpoint(session.out, settings, trainer.stateShapes()));
     folder.truncateMetrics(trainer.epoch);
-    folder.writeConfig({ ...settings });
+    folder.writeConfig({ ...settings, kernels: trainer.kernels });
     const outcome = await loop(trainer, folder, settings, runs, signal);
     const summary = await finish(trainer, folder, session, runs, outcome);
     if (outcome.diverged)

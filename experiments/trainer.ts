@@ -2,7 +2,7 @@
  * R runs of one system trained together: compiles the step, the error and the weighting into programs that share one
  * set of buffers, and moves numbers in and out. It knows nothing of files, progress or the command line.
  */
-import { type Device, type Library, type Plan, Program } from '../engine/index.ts';
+import { type CompileOptions, type Device, type Library, type Plan, Program } from '../engine/index.ts';
 import { ADAM, type AdamSettings, eigenvectors, REFRESH_EVERY, SOAP_EPSILON, UPDATE_EVERY } from '../optim/index.ts';
 import {
   type Coordinates,
@@ -15,6 +15,7 @@ import {
   shareThetas,
   stacksOf,
 } from '../systems/index.ts';
+import { type Choices, preferred, servedBy } from './choices.ts';
 import { type Memory, memoryOf, type Role, sharedNames, type TrainingPlans, trainingPlans } from './plans.ts';
 import { soapPlans, type TrainerOptions } from './sources.ts';
 
@@ -23,6 +24,14 @@ export interface Backend {
   readonly device: Device;
   /** Pinned kernel versions. */
   readonly versions?: Readonly<Record<string, string>>;
+  /** Versions of single calls where none is pinned; the default ones otherwise. */
+  readonly choices?: Choices;
+}
+
+/** How a backend compiles. */
+export function compileOptions({ device, library, versions = {}, choices = {} }: Backend): CompileOptions {
+  const { capabilities } = device;
+  return { device: capabilities, library, versions, prefer: preferred(choices, capabilities) };
 }
 
 /** Errors of one run by field. */
@@ -72,10 +81,10 @@ export class Trainer {
   }
 
   /** Compiles and uploads; parameters start as PyTorch would start them. */
-  static async create(options: TrainerOptions, { device, library, versions }: Backend): Promise<Trainer> {
+  static async create(options: TrainerOptions, backend: Backend): Promise<Trainer> {
     const { system, runs, shape } = options;
-    const settings = { device: device.capabilities, library, ...(versions ? { versions } : {}) };
-    const compiled = trainingPlans(options, settings);
+    const { device } = backend;
+    const compiled = trainingPlans(options, compileOptions(backend));
     const temporaries = await Program.create(device, compiled.temporaries);
     const create = (plan: Plan, ...owners: readonly Program[]) => {
       const shared = owners.flatMap((program) =>
@@ -110,6 +119,11 @@ export class Trainer {
 
   get plan(): Plan {
     return this.step.plan;
+  }
+
+  /** Which version serves each kernel call, by `callText`. */
+  get kernels(): Record<string, string> {
+    return servedBy(Object.values(this.#compiled.plans));
   }
 
   /** Device memory of all programs together. */

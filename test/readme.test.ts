@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { benchCommand } from '../bench/index.ts';
+import { benchCommand, tuneCommand } from '../bench/index.ts';
 import { tapir } from '../experiments/main.ts';
 
 const root = resolve(import.meta.dirname, '..');
@@ -43,7 +43,7 @@ describe('the programs in the README', () => {
 });
 
 describe('the README', () => {
-  const commands = tapir(benchCommand()).commands;
+  const commands = tapir(benchCommand(), tuneCommand()).commands;
 
   it('shows every command, and only options that the command has', () => {
     for (const command of commands) expect(readme).toContain(`tapir ${command.name()}`);

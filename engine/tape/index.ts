@@ -4,6 +4,6 @@ export { evaluate } from './evaluate.ts';
 export { type Jet, jet } from './jet.ts';
 export { newTape, ops } from './ops.ts';
 export { print } from './print.ts';
-export { type Shape, ShapeError, sizeOf } from './shape.ts';
+export { type Shape, ShapeError, sizeOf, stridesOf } from './shape.ts';
 export { drop, fold, merge, passes, simplify } from './simplify.ts';
 export { type Graph, graphOf, type Node, type OpName, type Params, reachable, type Tape, Var } from './tape.ts';

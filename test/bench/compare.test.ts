@@ -19,6 +19,7 @@ const step = (minNs: number, more = {}) => ({
   flops: 1,
   bytes: 1000,
   memory: { total: 1000, parameters: 100, optimizerState: 200, activations: 600, data: 100 },
+  kernels: {},
   scopes: [],
   ...more,
 });
