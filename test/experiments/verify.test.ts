@@ -134,3 +134,50 @@ describe('every other golden case', () => {
     expect(failed(await run(join(golden, `${name}.json`)))).toEqual([]);
   });
 });
+
+/** Families by the small case that calls them. jet_gram serves tapir ntk alone. */
+const CALLED = {
+  'thermoelasticity-small': ['dense_jet', 'vjp(dense_jet)'],
+  'soap-square-16': ['matmul', 'qr', 'reorder'],
+};
+
+describe('every version pinned in turn', () => {
+  it('is asked for below: no family is left out', () => {
+    const called = [...Object.values(CALLED).flat(), 'jet_gram'];
+    expect(library.map(({ name }) => name).sort()).toEqual(called.sort());
+  });
+
+  const pins = Object.entries(CALLED).flatMap(([name, families]) =>
+    families.flatMap((family) =>
+      library
+        .find((kernel) => kernel.name === family)!
+        .versions.map((version) => [name, family, version.name] as const),
+    ),
+  );
+  it.each(pins)('%s passes with %s=%s', async (name, family, pinned) => {
+    let [supported, built] = [0, 0];
+    const watched = library.map((kernel) => ({
+      ...kernel,
+      versions: kernel.versions.map((version) => {
+        if (kernel.name !== family || version.name !== pinned) return version;
+        const supports: typeof version.supports = (...of) => {
+          const can = version.supports(...of);
+          if (can) supported++;
+          return can;
+        };
+        const build: typeof version.build = (...of) => {
+          built++;
+          return version.build(...of);
+        };
+        return { ...version, supports, build };
+      }),
+    }));
+    const result = await verify(join(golden, `${name}.json`), {
+      ...{ device, library: watched },
+      versions: { [family]: pinned },
+    });
+    expect(failed(result)).toEqual([]);
+    expect(built).toBe(supported);
+    if (pinned === 'simple') expect(built).toBeGreaterThan(0);
+  });
+});
