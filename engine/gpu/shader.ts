@@ -217,13 +217,13 @@ function several(pieces: readonly Piece[], names: ReadonlyMap<number, string>): 
     const local = start > 0 ? `(index - ${start}u)` : 'index';
     const group = parts > 1 ? `${local} * ${parts}u + local / ${piece.threads}u` : local;
     const n = members.length > 1 ? `group % ${size}u` : 'group';
-    const valueOf = (label: string) =>
+    const chosen = (label: string) =>
       members.reduce(
-        (chosen, k, nth) => (nth === 0 ? `at.${label}_${k}` : `select(${chosen}, at.${label}_${k}, which == ${nth}u)`),
+        (sofar, k, nth) => (nth === 0 ? `at.${label}_${k}` : `select(${sofar}, at.${label}_${k}, which == ${nth}u)`),
         '',
       );
     const values = [
-      ...(labels.length > 0 ? [`At${number}(${labels.map(valueOf).join(', ')})`] : []),
+      ...(labels.length > 0 ? [`At${number}(${labels.map(chosen).join(', ')})`] : []),
       y * z > 1 ? `vec3u(n % ${x}u, n / ${x}u % ${y}u, n / ${x * y}u)` : 'vec3u(n, 0u, 0u)',
       parts > 1 ? `local % ${piece.threads}u` : 'local',
       ...lane,

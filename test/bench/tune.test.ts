@@ -84,9 +84,9 @@ describe('the calls', () => {
           ...jet.versions[0]!,
           name: 'wrong',
           build: (...of) => {
-            const { dispatches, ...rest } = jet.versions[0]!.build(...of);
+            const { stages, ...rest } = jet.versions[0]!.build(...of);
             const off = (code: string) => code.replace(/(= )(tapir_tanh\()/, '$11.001 * $2');
-            return { ...rest, dispatches: dispatches.map((each) => ({ ...each, code: off(each.code) })) };
+            return { ...rest, stages: stages.map((grids) => grids.map((grid) => ({ ...grid, code: off(grid.code) }))) };
           },
         },
       ],
