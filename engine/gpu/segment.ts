@@ -6,7 +6,7 @@
 import { type Row, rowOf } from '../tape/ops.ts';
 import { matchRuns, type Shape, sizeOf, stridesOf } from '../tape/shape.ts';
 import type { Graph, Node } from '../tape/tape.ts';
-import { isContiguous, type Place } from './layout.ts';
+import { isContiguous, type Place, reshapeOf, viewOf } from './layout.ts';
 import type { Target } from './place.ts';
 import type { Piece } from './shader.ts';
 
@@ -40,10 +40,13 @@ function isSerial(graph: Graph, segment: Segment): boolean {
 
 /** Writes WGSL statements for expressions of a graph. */
 class Writer {
+  /** What is the same for all invocations, loaded once and before any of them returns. */
+  readonly head: string[] = [];
   readonly lines: string[] = [];
   readonly known = new Map<string, string>();
   #indent = '  ';
   #names = 0;
+  readonly #constants = new Map<string, string>();
   readonly #graph: Graph;
   readonly #places: ReadonlyMap<number, Place>;
   readonly #bind: (root: number) => string;
@@ -116,17 +119,44 @@ class Writer {
     return [...start, ...terms].join(' + ') || '0u';
   }
 
-  load(id: number, position: Position): string {
-    const place = this.#places.get(id)!;
-    return this.name('v', `${this.#bind(place.root)}[${this.address(place, position)}]`);
+  load(place: Place, position: Position): string {
+    const address = this.address(place, position);
+    const expression = `${this.#bind(place.root)}[${address}]`;
+    return /^[\du +*]+$/.test(address) ? this.#once(expression) : this.name('v', expression);
+  }
+
+  #once(expression: string): string {
+    const known = this.#constants.get(expression);
+    if (known) return known;
+    const name = `u${this.#constants.size}`;
+    this.head.push(`  let ${name} = ${expression};`);
+    this.#constants.set(expression, name);
+    return name;
+  }
+
+  /** The gapless run of memory that node `id` shows, if it is a window of a stored value. */
+  #runOf(id: number): Place | null {
+    const window = (k: number): Place | null => {
+      const place = this.computing.has(k) ? undefined : this.#places.get(k);
+      if (place) return place;
+      const node = this.#graph.nodes[k]!;
+      const { kind } = rowOf(node.op);
+      if (kind !== 'view' && kind !== 'reshape') return null;
+      const inner = window(node.inputs[0]!);
+      return inner && (kind === 'view' ? viewOf(node, inner) : reshapeOf(inner, node.shape));
+    };
+    const place = window(id);
+    return place && isContiguous(place) ? place : null;
   }
 
   /** The name or literal of the value of node `id` at a position. */
   value(id: number, position: Position): string {
     const register = 'flat' in position && position.flat === 'i' ? this.inRegisters.get(id) : undefined;
     if (register) return register;
-    if (this.#places.has(id) && !this.computing.has(id)) return this.load(id, position);
-    return this.expression(id, position);
+    const place = this.computing.has(id) ? undefined : this.#places.get(id);
+    if (place) return this.load(place, position);
+    const run = 'flat' in position ? this.#runOf(id) : null;
+    return run ? this.load(run, position) : this.expression(id, position);
   }
 
   /** Like {@link value}, for a node that is to be computed here and now. */
@@ -240,7 +270,7 @@ function segmentCode(
     tree(writer, graph, segment);
     writer.block('if (thread == 0u) {', () => finish(writer, segment.targets));
   }
-  return writer.lines.join('\n');
+  return [...writer.head, ...writer.lines].join('\n');
 }
 
 /** Computes what is not in registers yet at index `i`, then stores all: a value may replace one that others read. */

@@ -79,7 +79,7 @@ it('splits where an operation needs other elements than its own', () => {
       "layer: matmul.dot reads 0,1 writes 4",
       "layer (adjoint): generated reads 4 writes 5",
       "layer (adjoint): matmul.dot reads 0,5 writes 6",
-      "descend, loss: generated reads 2,6,4 writes 1,5,3",
+      "loss, descend: generated reads 4,2,6 writes 5,3,1",
     ]
   `);
 });
