@@ -84,5 +84,6 @@ function parsed<T>(path: string, parse: () => T): T {
   }
 }
 
-const unfit = (path: string, what: string) =>
+/** A checkpoint from which this sweep cannot go on. */
+export const unfit = (path: string, what: string): CheckpointError =>
   new CheckpointError(`${path} cannot be continued: ${what}; remove it to train its runs from the start`);

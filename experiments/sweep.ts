@@ -3,7 +3,7 @@ import { BufferSizeError, type Device, type Library } from '../engine/index.ts';
 import type { Choices } from './choices.ts';
 import type { RunPlan } from './presets.ts';
 import type { ProgressStream } from './progress.ts';
-import { peekState, stackName } from './sweep-checkpoint.ts';
+import { peekState, stackName, unfit } from './sweep-checkpoint.ts';
 import { SweepFolder } from './sweep-folder.ts';
 import { costOf, type Group, groupTitle, type Shard, type SweepPlan, selectGroups } from './sweep-plan.ts';
 import { type SweepProgress, startSweepProgress } from './sweep-progress.ts';
@@ -166,7 +166,9 @@ class Work {
       if (summaries.length > 0) this.#show(group, last, 0);
       return summaries;
     } catch (error) {
-      if (!(error instanceof BufferSizeError) || runs.length === 1 || from !== undefined) throw error;
+      if (!(error instanceof BufferSizeError)) throw error;
+      if (from !== undefined) throw unfit(from, `its ${runs.length} runs together do not fit this adapter's buffers`);
+      if (runs.length === 1) throw error;
       const half = Math.ceil(runs.length / 2);
       this.progress.note(`${id}: ${runs.length} runs do not fit this adapter's buffers, trying ${half}`);
       const first = await this.#stack({ id, runs: runs.slice(0, half) });

@@ -83,25 +83,15 @@ export class Trainer {
   /** Compiles and uploads; parameters start as PyTorch would start them. */
   static async create(options: TrainerOptions, backend: Backend): Promise<Trainer> {
     const { system, runs, shape } = options;
-    const { device } = backend;
     const compiled = trainingPlans(options, compileOptions(backend));
-    const temporaries = await Program.create(device, compiled.temporaries);
-    const create = (plan: Plan, ...owners: readonly Program[]) => {
-      const shared = owners.flatMap((program) =>
-        sharedNames(plan, program.plan).map((name) => [name, { program, name }] as const),
-      );
-      return Program.create(device, plan, Object.fromEntries(shared));
-    };
-    const { step: stepPlan, ...others } = compiled.plans;
-    const step = await create(stepPlan, temporaries);
-    const created = Object.entries(others).map(async ([role, plan]) => [role, await create(plan, step, temporaries)]);
-    const programs = { ...Object.fromEntries(await Promise.all(created)), step } as Programs;
+    const { programs, temporaries } = await programsOf(backend.device, compiled);
+    const { step, error } = programs;
     const trainer = new Trainer(options, compiled, programs, temporaries);
-    for (const [name, data] of Object.entries(inputValues(system, Object.keys(stepPlan.inputs), runs)))
+    for (const [name, data] of Object.entries(inputValues(system, Object.keys(compiled.plans.step.inputs), runs)))
       step.write(name, data);
     const onEvaluation = runs.map((run) => ({ ...run, points: { evaluation: trainer.evaluation } }));
-    for (const [name, data] of Object.entries(inputValues(system, Object.keys(others.error.inputs), onEvaluation)))
-      programs.error.write(name, data);
+    const evaluated = inputValues(system, Object.keys(compiled.plans.error.inputs), onEvaluation);
+    for (const [name, data] of Object.entries(evaluated)) error.write(name, data);
     const { terms } = compiled;
     step.write('weights', new Array(runs.length * terms.length).fill(1));
     step.write('lr', new Array(runs.length).fill(options.learningRate));
@@ -247,5 +237,37 @@ export class Trainer {
 
   destroy(): void {
     for (const program of [...Object.values(this.programs), this.temporaries]) program.destroy();
+  }
+}
+
+/** Programs that share the buffers of the step and the temporaries; where one cannot be created, none is left. */
+async function programsOf(
+  device: Device,
+  { plans, temporaries: held }: TrainingPlans,
+): Promise<{ programs: Programs; temporaries: Program }> {
+  const made: Program[] = [];
+  const create = async (plan: Plan, ...owners: readonly Program[]) => {
+    const shared = owners.flatMap((program) =>
+      sharedNames(plan, program.plan).map((name) => [name, { program, name }] as const),
+    );
+    const program = await Program.create(device, plan, Object.fromEntries(shared));
+    made.push(program);
+    return program;
+  };
+  try {
+    const temporaries = await create(held);
+    const { step: stepPlan, ...others } = plans;
+    const step = await create(stepPlan, temporaries);
+    const created = await Promise.allSettled(
+      Object.entries(others).map(async ([role, plan]) => [role, await create(plan, step, temporaries)] as const),
+    );
+    const rest = created.map((outcome) => {
+      if (outcome.status === 'rejected') throw outcome.reason;
+      return outcome.value;
+    });
+    return { programs: { ...Object.fromEntries(rest), step } as Programs, temporaries };
+  } catch (failure) {
+    for (const program of made) program.destroy();
+    throw failure;
   }
 }

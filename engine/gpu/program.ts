@@ -76,52 +76,59 @@ export class Program {
   ): Promise<Program> {
     const { gpu } = device;
     const limit = Math.min(gpu.limits.maxStorageBufferBindingSize, gpu.limits.maxBufferSize);
+    for (const { elements, names } of plan.slots)
+      if (4 * elements > limit) throw new BufferSizeError(names[0] ?? 'a temporary', 4 * elements, limit);
     const owned: GPUBuffer[] = [];
-    const slots = plan.slots.map(({ elements, names }) => {
-      const from = names.map((name) => share[name]).find((shared) => shared);
-      if (from) return from.program.#bufferOf(from.name);
-      const size = Math.max(4 * elements, 4);
-      if (size > limit) throw new BufferSizeError(names[0] ?? 'a temporary', size, limit);
-      const buffer = gpu.createBuffer({
-        label: names.join(',') || 'temporary',
-        size,
-        usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
-      });
+    const own = (descriptor: GPUBufferDescriptor): GPUBuffer => {
+      const buffer = gpu.createBuffer(descriptor);
       owned.push(buffer);
       return buffer;
-    });
+    };
     const withOffsets = plan.dispatches.filter(({ offsets }) => offsets.length > 0);
     const stride = Math.max(
       OFFSET_ALIGNMENT,
       ...withOffsets.map(({ offsets }) => Math.ceil((4 * offsets.length) / OFFSET_ALIGNMENT) * OFFSET_ALIGNMENT),
     );
-    const offsets = gpu.createBuffer({
-      label: 'operand offsets',
-      size: Math.max(stride * withOffsets.length, stride),
-      usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
-    });
-    owned.push(offsets);
-    withOffsets.forEach((dispatch, k) => {
-      gpu.queue.writeBuffer(offsets, k * stride, new Uint32Array(dispatch.offsets));
-    });
-    const ready = await device.scoped('create program', () =>
-      Promise.all(
-        plan.dispatches.map(async (dispatch): Promise<Ready> => {
-          const pipeline = await pipelineOf(gpu, dispatch);
-          const entries: GPUBindGroupEntry[] = dispatch.bindings.map(({ slot }, k) => ({
-            binding: k + (dispatch.offsets.length > 0 ? 1 : 0),
-            resource: { buffer: slots[slot]! },
-          }));
-          if (dispatch.offsets.length > 0) {
-            const place = { buffer: offsets, offset: withOffsets.indexOf(dispatch) * stride, size: stride };
-            entries.unshift({ binding: 0, resource: place });
-          }
-          const group = gpu.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
-          return { pipeline, group, workgroups: dispatch.workgroups };
-        }),
-      ),
-    );
-    return new Program(device, plan, slots, owned, ready);
+    try {
+      return await device.scoped('create program', async () => {
+        const slots = plan.slots.map(({ elements, names }) => {
+          const from = names.map((name) => share[name]).find((shared) => shared);
+          if (from) return from.program.#bufferOf(from.name);
+          return own({
+            label: names.join(',') || 'temporary',
+            size: Math.max(4 * elements, 4),
+            usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+          });
+        });
+        const offsets = own({
+          label: 'operand offsets',
+          size: Math.max(stride * withOffsets.length, stride),
+          usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
+        });
+        withOffsets.forEach((dispatch, k) => {
+          gpu.queue.writeBuffer(offsets, k * stride, new Uint32Array(dispatch.offsets));
+        });
+        const ready = await Promise.all(
+          plan.dispatches.map(async (dispatch): Promise<Ready> => {
+            const pipeline = await pipelineOf(gpu, dispatch);
+            const entries: GPUBindGroupEntry[] = dispatch.bindings.map(({ slot }, k) => ({
+              binding: k + (dispatch.offsets.length > 0 ? 1 : 0),
+              resource: { buffer: slots[slot]! },
+            }));
+            if (dispatch.offsets.length > 0) {
+              const place = { buffer: offsets, offset: withOffsets.indexOf(dispatch) * stride, size: stride };
+              entries.unshift({ binding: 0, resource: place });
+            }
+            const group = gpu.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
+            return { pipeline, group, workgroups: dispatch.workgroups };
+          }),
+        );
+        return new Program(device, plan, slots, owned, ready);
+      });
+    } catch (error) {
+      for (const buffer of owned) buffer.destroy();
+      throw error;
+    }
   }
 
   /** Uploads an input, row-major. */

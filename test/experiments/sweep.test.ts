@@ -1,12 +1,14 @@
 /** Sweeps that really train: stacked equals alone, stopped and killed ones end as if nothing had happened. Needs an adapter. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Device, openDevice } from '../../engine/index.ts';
+import { BufferSizeError, type Device, openDevice } from '../../engine/index.ts';
+import { CheckpointError } from '../../experiments/checkpoint.ts';
 import { presetNamed, type RunPlan } from '../../experiments/presets.ts';
 import { writeReport } from '../../experiments/report.ts';
+import { encodeSafetensors, readSafetensors, tensor } from '../../experiments/safetensors.ts';
 import { type SweepSession, sweep } from '../../experiments/sweep.ts';
 import { groupsOf, type SweepPlan, sweepPlan } from '../../experiments/sweep-plan.ts';
 import { trainerOptions } from '../../experiments/sweep-stack.ts';
@@ -47,7 +49,24 @@ function run(name: string, plan: SweepPlan, further: Partial<SweepSession> = {})
   return sweep({ device, library, plan, out, command: 'tapir sweep quick', signal, stream: silent, ...further });
 }
 
-/** Everything that runs left, but for when and how fast. */
+const checkpointsOf = (name: string, { groups }: SweepPlan): string[] => {
+  const folder = join(base, name, 'groups', groups[0]!.id);
+  const files = existsSync(folder) ? readdirSync(folder) : [];
+  return files.filter((file) => file.endsWith('.safetensors')).map((file) => join(folder, file));
+};
+
+/** Stopped as soon as there is a checkpoint. */
+async function runToCheckpoint(name: string, plan: SweepPlan, further: Partial<SweepSession> = {}) {
+  const stop = new AbortController();
+  const watch = setInterval(() => checkpointsOf(name, plan).length > 0 && stop.abort(), 1);
+  try {
+    return await run(name, plan, { ...further, signal: stop.signal, checkpointEvery: 0 });
+  } finally {
+    clearInterval(watch);
+  }
+}
+
+/** Everything that runs left, but for when, how fast and in what company. */
 function results(name: string): Record<string, string> {
   const runs = join(base, name, 'runs');
   const found = readdirSync(runs, { recursive: true, encoding: 'utf8' }).filter((file) =>
@@ -57,7 +76,12 @@ function results(name: string): Record<string, string> {
     found.sort().map((file) => {
       const bytes = readFileSync(join(runs, file));
       if (!file.endsWith('summary.json')) return [file, bytes.toString('base64')];
-      const { msPerStep: _, finished: __, ...rest } = JSON.parse(bytes.toString()) as Record<string, unknown>;
+      const {
+        msPerStep: _,
+        finished: __,
+        stackedWith: ___,
+        ...rest
+      } = JSON.parse(bytes.toString()) as Record<string, unknown>;
       return [file, JSON.stringify(rest)];
     }),
   );
@@ -139,21 +163,115 @@ describe('a sweep', () => {
     ]);
   });
 
+  const long = planFor(runsOf('soap').map((each) => ({ ...each, epochs: 75 })));
+
   it('that is stopped goes on bit for bit, SOAP and its bases included', async () => {
-    const plan = planFor(runsOf('soap').map((each) => ({ ...each, epochs: 75 })));
-    await run('undisturbed', plan);
-    const stop = new AbortController();
-    const checkpoints = join(base, 'stopped', 'groups', plan.groups[0]!.id);
-    const held = () =>
-      existsSync(checkpoints) && readdirSync(checkpoints).some((file) => file.endsWith('.safetensors'));
-    const watch = setInterval(() => held() && stop.abort(), 1);
-    const first = await run('stopped', plan, { signal: stop.signal, checkpointEvery: 0 });
-    clearInterval(watch);
+    await run('undisturbed', long);
+    const first = await runToCheckpoint('stopped', long);
     expect([first.stopped, first.finished]).toEqual([true, 0]);
-    const second = await run('stopped', plan);
+    const second = await run('stopped', long);
     expect([second.stopped, second.before, second.finished]).toEqual([false, 0, 3]);
     expect(results('stopped')).toEqual(results('undisturbed'));
-    expect(readdirSync(checkpoints)).toEqual([]);
+    expect(readdirSync(join(base, 'stopped', 'groups', long.groups[0]!.id))).toEqual([]);
+  });
+
+  it('does not go on from a checkpoint that is damaged or of other runs, and leaves it as it is', async () => {
+    await runToCheckpoint('damaged', long);
+    const [path] = checkpointsOf('damaged', long) as [string];
+    const whole = readFileSync(path);
+    const { tensors, metadata } = readSafetensors(path);
+    const wide = new Map(
+      [...tensors].map(([name, { data }]) => [name, tensor(Float32Array.of(...(data as Float32Array), 0))]),
+    );
+    for (const [bytes, says] of [
+      [whole.subarray(0, whole.length - 7), /truncated/],
+      [Buffer.from('nothing'), /cannot be continued/],
+      [encodeSafetensors({ tensors, metadata: { ...metadata, plan: 'another' } }), /it is of other runs/],
+      [encodeSafetensors({ tensors, metadata: { ...metadata, records: '[]' } }), /its header is damaged/],
+      [encodeSafetensors({ tensors: wide, metadata }), /of shape \[\d+\], \[[\d,]+\] is needed/],
+    ] as const) {
+      writeFileSync(path, bytes);
+      const outcome = run('damaged', long);
+      await expect(outcome).rejects.toBeInstanceOf(CheckpointError);
+      await expect(outcome).rejects.toThrow(says);
+      await expect(outcome).rejects.toThrow(/^\S+\.safetensors .*; remove it to train its runs from the start$/);
+      expect([readFileSync(path).equals(bytes), readdirSync(join(base, 'damaged', 'runs'))]).toEqual([true, []]);
+    }
+    writeFileSync(path, whole);
+    await run('damaged', long);
+    expect(results('damaged')).toEqual(results('undisturbed'));
+  });
+
+  describe("that is too large for the adapter's buffers", () => {
+    const alive = new Set<GPUBuffer>();
+    let small: Device;
+    beforeAll(async () => {
+      small = await openDevice();
+      const trainer = await Trainer.create(trainerOptions(long.runs.slice(0, 2)), { device, library });
+      const slots = Object.values(trainer.programs).flatMap((program) => program?.plan.slots ?? []);
+      trainer.destroy();
+      const limit = 4 * Math.max(...slots.map(({ elements }) => elements));
+      const limits = { ...small.info.limits, maxBufferSize: limit, maxStorageBufferBindingSize: limit };
+      const createBuffer = small.gpu.createBuffer.bind(small.gpu);
+      const counted = (descriptor: GPUBufferDescriptor) => {
+        const buffer = createBuffer(descriptor);
+        alive.add(buffer);
+        const destroy = buffer.destroy.bind(buffer);
+        const forget = () => {
+          alive.delete(buffer);
+          destroy();
+        };
+        return Object.defineProperty(buffer, 'destroy', { value: forget });
+      };
+      Object.defineProperties(small.gpu, {
+        limits: { value: limits, configurable: true },
+        createBuffer: { value: counted },
+      });
+    });
+    afterAll(() => small?.close());
+
+    it('leaves no buffer of the attempt', async () => {
+      const attempt = Trainer.create(trainerOptions(long.runs), { device: small, library });
+      await expect(attempt).rejects.toBeInstanceOf(BufferSizeError);
+      expect(alive.size).toBe(0);
+    });
+
+    it('is trained in halves, to the same results', async () => {
+      const said: string[] = [];
+      const stream = new Writable({ write: (text, _, done) => done(void said.push(String(text))) });
+      const { finished, runs } = await run('halves', long, { device: small, stream });
+      expect(said.join('')).toContain("3 runs do not fit this adapter's buffers, trying 2");
+      expect([finished, runs.map(({ stackedWith }) => stackedWith)]).toEqual([3, [1, 1, 0]]);
+      expect(results('halves')).toEqual(results('undisturbed'));
+      expect(alive.size).toBe(0);
+    });
+
+    it('goes on in halves when it was stopped', async () => {
+      const first = await runToCheckpoint('halves-stopped', long, { device: small });
+      expect([first.stopped, first.finished]).toEqual([true, 0]);
+      const second = await run('halves-stopped', long, { device: small });
+      expect([second.before, second.finished]).toEqual([0, 3]);
+      expect(results('halves-stopped')).toEqual(results('undisturbed'));
+    });
+
+    it('keeps the checkpoint of a larger adapter, and says what to do', async () => {
+      await runToCheckpoint('from-larger', long);
+      const [path] = checkpointsOf('from-larger', long) as [string];
+      const outcome = run('from-larger', long, { device: small });
+      await expect(outcome).rejects.toThrow(
+        /its 3 runs together do not fit this adapter's buffers; remove it to train/,
+      );
+      expect(existsSync(path)).toBe(true);
+    });
+
+    it('is refused where not even one run fits', async () => {
+      Object.defineProperty(small.gpu, 'limits', {
+        value: { ...small.info.limits, maxBufferSize: 64 },
+        configurable: true,
+      });
+      await expect(run('none', long, { device: small })).rejects.toBeInstanceOf(BufferSizeError);
+      expect(readdirSync(join(base, 'none', 'runs'))).toEqual([]);
+    });
   });
 });
 
