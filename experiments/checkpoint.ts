@@ -1,6 +1,7 @@
 /** Weights for others to read, and checkpoints from which training goes on bit for bit. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { type Run, type Stack, unflatten } from '../systems/index.ts';
 import type { RunFolder } from './run-folder.ts';
 import { encodeSafetensors, readSafetensors, type Tensor, tensor } from './safetensors.ts';
@@ -61,7 +62,8 @@ export function readCheckpoint(
 ): Snapshot {
   const { tensors, metadata } = readSaved(out);
   if (metadata['settings'] !== identity(settings)) {
-    const before = JSON.parse(metadata['settings'] ?? '{}') as Record<string, unknown>;
+    const before = settingsOf(metadata['settings']);
+    if (!before) throw new CheckpointError(`${out}: ${CHECKPOINT} is damaged; start again with another --out`);
     const now = JSON.parse(identity(settings)) as Record<string, unknown>;
     const differing = Object.keys(now).filter((key) => JSON.stringify(before[key]) !== JSON.stringify(now[key]));
     const list = differing.map((key) => `${key} was ${JSON.stringify(before[key])}, now ${JSON.stringify(now[key])}`);
@@ -80,6 +82,14 @@ export function readCheckpoint(
   const epoch = Number(metadata['epoch']);
   if (!Number.isInteger(epoch) || epoch < 0) throw new CheckpointError(`${out}: ${CHECKPOINT} names no epoch`);
   return { epoch, values: Object.fromEntries(values) };
+}
+
+function settingsOf(text = ''): Record<string, unknown> | undefined {
+  try {
+    return z.record(z.string(), z.unknown()).parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
 }
 
 /** weights.safetensors: `NET/W0`, `NET/b0`, ..; with several runs `seed-S/NET/W0`. */

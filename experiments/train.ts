@@ -120,11 +120,11 @@ async function loop(
 ): Promise<Outcome> {
   const { terms } = trainer;
   const K = terms.length;
-  const { history, best } = recall(folder, terms, runs);
+  const { history, best, losses: recalled } = recall(folder, terms, runs);
   const progress = startProgress({ total: settings.epochs, label: settings.system });
   let [warm, first, started] = [false, trainer.epoch, performance.now()];
   const pace = () => (trainer.epoch > first ? (performance.now() - started) / (trainer.epoch - first) : 0);
-  let last: Float32Array = new Float32Array(runs.length * K).fill(Number.NaN);
+  let last = recalled;
   let good = await trainer.snapshot();
   let saved = performance.now();
   try {
@@ -170,14 +170,15 @@ async function loop(
   }
 }
 
-/** What the metrics of a continued run say so far. */
+/** What the metrics of a continued run say so far, its last losses among it. */
 function recall(
   folder: RunFolder,
   terms: readonly string[],
   runs: readonly Run[],
-): { history: History; best: { mean: number; epoch: number }[] } {
+): Pick<Outcome, 'history' | 'best' | 'losses'> {
   const history: History = { epoch: [], terms: Object.fromEntries(terms.map((term) => [term, []])), error: [] };
   const best = runs.map(() => ({ mean: Number.POSITIVE_INFINITY, epoch: 0 }));
+  const last = new Float32Array(runs.length * terms.length).fill(Number.NaN);
   for (const line of folder.readMetrics()) {
     const { epoch, seed, losses, mean } = line as {
       epoch: number;
@@ -187,12 +188,15 @@ function recall(
     };
     const r = seed === undefined ? 0 : runs.findIndex((run) => run.seed === seed);
     if (mean !== null && best[r] && mean < best[r].mean) best[r] = { mean, epoch };
+    terms.forEach((term, k) => {
+      last[r * terms.length + k] = losses[term] ?? Number.NaN;
+    });
     if (r !== 0) continue;
     history.epoch.push(epoch);
     history.error.push(mean ?? Number.NaN);
     for (const term of terms) history.terms[term]!.push(losses[term] ?? Number.NaN);
   }
-  return { history, best };
+  return { history, best, losses: last };
 }
 
 function byTerm(terms: readonly string[], values: Float32Array, run: number): Record<string, number> {
