@@ -63,6 +63,10 @@ async function soapQuantities(golden: SoapCase, backend: Backend): Promise<Quant
     throw new GoldenError(
       `${golden.file}: only SOAP as published is built: preconditionFrequency ${REFRESH_EVERY}, shampooBeta = beta2, no weight decay, bias correction`,
     );
+  if (golden.shape[0] !== golden.shape[1])
+    throw new GoldenError(
+      `${golden.file}: shape [${golden.shape}] cannot be followed: a gradient that is not square leaves part of SOAP's first basis arbitrary; take a square shape`,
+    );
   const { gpu, interpreter } = await followSoap(golden, backend);
   const name = `weights after each of ${golden.steps} steps`;
   return [quantity(`interpreter: ${name}`, interpreter, EXACT.interpreter), quantity(`gpu: ${name}`, gpu, EXACT.soap)];

@@ -2,11 +2,11 @@
  * Training from the command line: what it prints, what it leaves behind, and that the same run gives the same bits. Needs
  * an adapter; without one the runs fail.
  */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readSafetensors } from '../../experiments/safetensors.ts';
+import { encodeSafetensors, readSafetensors, tensor } from '../../experiments/safetensors.ts';
 import {
   builder,
   command,
@@ -123,6 +123,39 @@ describe('training', () => {
     );
     expectRefusal(await within(cwd, ['train', 'symmetric', '--resume', 'first']), /a run of thermoelasticity, not of/);
     expect(readFileSync(path).equals(before)).toBe(true);
+  });
+
+  it('does not go on from a checkpoint that is damaged or of another run, and leaves it as it is', async () => {
+    cpSync(join(cwd, 'first'), join(cwd, 'bad'), { recursive: true });
+    const path = join(cwd, 'bad', 'checkpoint.safetensors');
+    const whole = readFileSync(path);
+    const { tensors, metadata } = readSafetensors(path);
+    const said = (change: Record<string, string>) =>
+      encodeSafetensors({ tensors, metadata: { ...metadata, ...change } });
+    const settings = JSON.parse(metadata['settings']!);
+    const wide = new Map(
+      [...tensors].map(([name, { data }]) => [name, tensor(Float32Array.of(...(data as Float32Array), 0))]),
+    );
+    for (const [bytes, says] of [
+      [
+        said({ settings: JSON.stringify({ ...settings, network: { hidden: 2, width: 9 } }) }),
+        /bad holds another run: network was .*"width":9.*, now /,
+      ],
+      [said({ settings: JSON.stringify({ ...settings, system: 'symmetric' }) }), /system was "symmetric", now "thermo/],
+      [said({ settings: 'nothing' }), /checkpoint\.safetensors is damaged; start again with another --out/],
+      [said({ settings: 'null' }), /checkpoint\.safetensors is damaged/],
+      [said({ epoch: '-3' }), /names no epoch/],
+      [encodeSafetensors({ tensors: wide, metadata }), /of shape \[\d+\], this run needs \[/],
+      [whole.subarray(0, whole.length - 9), /checkpoint\.safetensors: .*truncated/],
+      [new Uint8Array(0), /checkpoint\.safetensors/],
+    ] as const) {
+      writeFileSync(path, bytes);
+      const before = readdirSync(join(cwd, 'bad')).map((name) => readFileSync(join(cwd, 'bad', name), 'base64'));
+      expectRefusal(await within(cwd, ['train', 'thermoelasticity', '--resume', 'bad', '--epochs', '70']), says);
+      expect(readdirSync(join(cwd, 'bad')).map((name) => readFileSync(join(cwd, 'bad', name), 'base64'))).toEqual(
+        before,
+      );
+    }
   });
 
   it('interrupted keeps what it has, and goes on to the bits of the run without a break', async () => {

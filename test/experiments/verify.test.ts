@@ -121,6 +121,13 @@ describe('SOAP sequences', () => {
       data['preconditionFrequency'] = 7;
     });
     await expect(run(other)).rejects.toThrow('preconditionFrequency 2');
+    const wide = tampered('soap-square-16', (data) => {
+      data['shape'] = [8, 32];
+    });
+    const { tensors, metadata } = readSafetensors(wide.replace('.json', '.safetensors'));
+    const reshaped = new Map([...tensors].map(([name, each]) => [name, { ...each, shape: [8, 32] }]));
+    writeSafetensors(wide.replace('.json', '.safetensors'), { tensors: reshaped, metadata });
+    await expect(run(wide)).rejects.toThrow(/shape \[8,32\] cannot be followed: .*; take a square shape$/);
   });
 });
 
