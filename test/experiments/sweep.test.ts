@@ -80,6 +80,7 @@ function results(name: string): Record<string, string> {
         msPerStep: _,
         finished: __,
         stackedWith: ___,
+        kernels: ____,
         ...rest
       } = JSON.parse(bytes.toString()) as Record<string, unknown>;
       return [file, JSON.stringify(rest)];
