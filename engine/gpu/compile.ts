@@ -12,7 +12,7 @@ import { assignSlots, type Lifetime } from './memory.ts';
 import { type Placement, place } from './place.ts';
 import { type Step, schedule, UpdateConflict } from './schedule.ts';
 import { segmentPiece } from './segment.ts';
-import { type Draft, kindOf, type Piece, pack } from './shader.ts';
+import { type Draft, type Piece, pack } from './shader.ts';
 
 export type Library = readonly Kernel[];
 
@@ -245,19 +245,15 @@ function stagesOf(calls: readonly (readonly (readonly Piece[])[])[]): (readonly 
   return Array.from({ length: count }, (_, k) => calls.flatMap((stages) => (stages[k] ? [stages[k]] : [])));
 }
 
-/** Dispatches of stages in order. On llvmpipe, kernel code that several of them need stands apart, to share a pipeline. */
+/** Characters of kernel code that llvmpipe compiles quickly enough to do so more than once. */
+const SHORT = 2000;
+
+/** Dispatches of stages in order. On llvmpipe, long code that occurs several times stands apart, to share a pipeline. */
 function draftsOf(stages: readonly (readonly (readonly Piece[])[])[], device: Capabilities): Draft[] {
   const codeOf = (bundle: readonly Piece[]) => bundle.map(({ code }) => code).join('\n');
-  const uses = new Map<string, Set<string>>();
-  stages.forEach((bundles, stage) => {
-    for (const bundle of bundles)
-      uses.set(codeOf(bundle), (uses.get(codeOf(bundle)) ?? new Set()).add(`${stage} ${bundle.map(kindOf)}`));
-  });
-  return stages.flatMap((bundles) =>
-    pack(
-      bundles,
-      device,
-      (bundle) => device.software && bundle[0]!.kernel !== 'generated' && uses.get(codeOf(bundle))!.size > 1,
-    ),
-  );
+  const uses = new Map<string, number>();
+  for (const bundle of stages.flat()) uses.set(codeOf(bundle), (uses.get(codeOf(bundle)) ?? 0) + 1);
+  const apart = (bundle: readonly Piece[]) =>
+    device.software && codeOf(bundle).length > SHORT && uses.get(codeOf(bundle))! > 1;
+  return stages.flatMap((bundles) => pack(bundles, device, apart));
 }

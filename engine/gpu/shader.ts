@@ -75,7 +75,7 @@ function lengthOf(pieces: readonly Piece[]): number {
 }
 
 /** Pieces of equal kind differ in the starts of their operands and in uniforms only. */
-export const kindOf = ({ code, threads, groups, bound }: Piece): string =>
+const kindOf = ({ code, threads, groups, bound }: Piece): string =>
   JSON.stringify([code, threads, groups, bound.map(({ label, root, access }) => [label, root, access])]);
 
 /** Whether pieces fit one dispatch: bindings, workgroup memory, and workgroups of one size or parts of it. */
@@ -83,7 +83,7 @@ function fits(pieces: readonly Piece[], { maxStorageBuffers, workgroupMemory }: 
   const threads = threadsOf(pieces);
   const memory = sharedOf(pieces).reduce((sum, { of, length }) => sum + length * (of === 'vec4f' ? 16 : 4), 0);
   return (
-    rootsOf(pieces).length <= maxStorageBuffers &&
+    bindingsOf(pieces).length <= maxStorageBuffers &&
     memory <= workgroupMemory &&
     pieces.every((piece) => piece.threads === threads || (threads % piece.threads === 0 && isDivisible(piece)))
   );
@@ -105,28 +105,41 @@ function sharedOf(pieces: readonly Piece[]): (SharedArray & { name: string })[] 
   return [...arrays.values()];
 }
 
-/** Buffers of pieces, each once, in order of appearance; that of a single piece has the name of its first use. */
-function rootsOf(pieces: readonly Piece[]): { root: number; access: Access; name: string }[] {
-  const bound = pieces.flatMap((piece) => piece.bound);
-  return [...new Set(bound.map(({ root }) => root))].map((root, k) => {
-    const uses = bound.filter((use) => use.root === root);
-    const access = uses.some((use) => use.access === 'read_write') ? 'read_write' : 'read';
-    return { root, access, name: pieces.length === 1 ? uses[0]!.label : `buffer${k}` };
-  });
+/**
+ * The name of the binding behind a piece's operand. Several pieces bind every buffer once. A single one binds what it
+ * only reads under each of its names, so that its code does not depend on which operands happen to share a buffer.
+ */
+function naming(pieces: readonly Piece[]): (use: Bound) => string {
+  const all = pieces.flatMap(({ bound }) => bound);
+  const roots = [...new Set(all.map(({ root }) => root))];
+  if (pieces.length > 1) return ({ root }) => `buffer${roots.indexOf(root)}`;
+  const written = new Set(all.flatMap(({ root, access }) => (access === 'read_write' ? [root] : [])));
+  return ({ root, label }) => (written.has(root) ? all.find((other) => other.root === root)!.label : label);
+}
+
+/** Bindings of pieces in order of appearance. */
+function bindingsOf(pieces: readonly Piece[]): { name: string; root: number; access: Access }[] {
+  const nameOf = naming(pieces);
+  const bindings = new Map<string, { name: string; root: number; access: Access }>();
+  for (const use of pieces.flatMap(({ bound }) => bound)) {
+    const name = nameOf(use);
+    const access = bindings.get(name)?.access === 'read_write' ? 'read_write' : use.access;
+    bindings.set(name, { name, root: use.root, access });
+  }
+  return [...bindings.values()];
 }
 
 function draftOf(pieces: readonly Piece[]): Draft {
-  const roots = rootsOf(pieces);
-  const names = new Map(roots.map(({ root, name }) => [root, name]));
+  const bindings = bindingsOf(pieces);
   const offsets = pieces.flatMap((piece, k) =>
     valuesOf(piece).map(({ label, at }) => ({ field: pieces.length === 1 ? label : `${label}_${k}`, at })),
   );
   const first = offsets.length > 0 ? 1 : 0;
-  const declared = roots.map(
+  const declared = bindings.map(
     ({ access, name }, k) => `@group(0) @binding(${k + first}) var<storage, ${access}> ${name}: array<f32>;`,
   );
   const threads = threadsOf(pieces);
-  const { code, workgroups } = pieces.length === 1 ? single(pieces[0]!, names) : several(pieces, names);
+  const { code, workgroups } = pieces.length === 1 ? single(pieces[0]!) : several(pieces);
   const divided = pieces.some((piece) => piece.subgroups && piece.threads < threads);
   const text = [
     ...(pieces.some(({ subgroups }) => subgroups) ? ['enable subgroups;'] : []),
@@ -144,7 +157,7 @@ function draftOf(pieces: readonly Piece[]): Draft {
     scope: [...new Set(pieces.flatMap(({ scopes }) => scopes))].filter(Boolean).join(', '),
     kernel: kernelName(pieces),
     code: text.join('\n'),
-    roots: roots.map(({ root, access }) => ({ root, access })),
+    roots: bindings.map(({ root, access }) => ({ root, access })),
     offsets: offsets.map(({ at }) => at),
     workgroups,
     flops: total('flops'),
@@ -161,8 +174,8 @@ const valuesOf = ({ bound, uniforms = {}, code }: Piece) =>
 const fields = (names: readonly string[]) => names.map((name) => `${name}: u32`).join(', ');
 
 /** A piece's code with the dispatch's names of its buffers and, among several pieces, of its workgroup memory. */
-function named({ code, bound, shared = {} }: Piece, names: ReadonlyMap<number, string>, merged: boolean): string {
-  const buffers = new Map(bound.map(({ label, root }) => [label, names.get(root)!]));
+function named({ code, bound, shared = {} }: Piece, nameOf: (use: Bound) => string, merged: boolean): string {
+  const buffers = new Map(bound.map((use) => [use.label, nameOf(use)]));
   return code.replace(/(?<!\.)\b([A-Za-z_]\w*)\[/g, (all, name: string) => {
     const array = shared[name];
     if (array) return merged ? `${name}_${array.of}[` : all;
@@ -176,7 +189,7 @@ const LANE = '@builtin(subgroup_invocation_id) lane: u32';
 
 type Main = { code: string; workgroups: readonly [number, number, number] };
 
-function single(piece: Piece, names: ReadonlyMap<number, string>): Main {
+function single(piece: Piece): Main {
   const { groups, threads, subgroups } = piece;
   const [x, y, z] = groups;
   const rows = Math.ceil(x / MAX_GROUPS);
@@ -186,14 +199,15 @@ function single(piece: Piece, names: ReadonlyMap<number, string>): Main {
       ? `  let group = vec3u(id.x + id.y % ${rows}u * ${MAX_GROUPS}u, id.y / ${rows}u, id.z);\n  if (group.x >= ${x}u) { return; }\n`
       : '';
   return {
-    code: `@compute @workgroup_size(${threads})\nfn main(${entry.join(', ')}) {\n${unfold}${named(piece, names, false)}\n}`,
+    code: `@compute @workgroup_size(${threads})\nfn main(${entry.join(', ')}) {\n${unfold}${named(piece, naming([piece]), false)}\n}`,
     workgroups: rows > 1 ? [MAX_GROUPS, rows * y, z] : groups,
   };
 }
 
 /** A function for each kind of piece; the workgroup's number says which kind, which of its pieces and which workgroup of that. */
-function several(pieces: readonly Piece[], names: ReadonlyMap<number, string>): Main {
+function several(pieces: readonly Piece[]): Main {
   const threads = threadsOf(pieces);
+  const nameOf = naming(pieces);
   const kinds = [...new Set(pieces.map(kindOf))];
   const functions: string[] = [];
   const branches: string[] = [];
@@ -210,7 +224,7 @@ function several(pieces: readonly Piece[], names: ReadonlyMap<number, string>): 
       ...lane.map((name) => `${name}: u32`),
     ];
     if (labels.length > 0) functions.push(`struct At${number} { ${fields(labels)} }`);
-    functions.push(`fn piece${number}(${parameters.join(', ')}) {\n${named(piece, names, true)}\n}`);
+    functions.push(`fn piece${number}(${parameters.join(', ')}) {\n${named(piece, nameOf, true)}\n}`);
 
     const [x, y, z] = piece.groups;
     const [size, parts] = [x * y * z, threads / piece.threads];

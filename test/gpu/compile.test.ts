@@ -75,7 +75,8 @@ describe('thermoelasticity', () => {
 
   it('never reads and writes one buffer through two bindings of a dispatch', () => {
     for (const { bindings } of step.dispatches)
-      expect(new Set(bindings.map(({ slot }) => slot)).size).toBe(bindings.length);
+      for (const { slot, access } of bindings)
+        if (access === 'read_write') expect(bindings.filter((other) => other.slot === slot)).toHaveLength(1);
   });
 
   it('names where every dispatch comes from', () => {
