@@ -20,6 +20,10 @@ const WANTED_LIMITS = [
 /** Full clock resolution: nothing but our own shaders runs here. */
 const DAWN_FLAGS = ['disable-dawn-features=timestamp_quantization'];
 
+/** How long the event loop sleeps at a time while a software adapter works, milliseconds. */
+const NAP_MS = 0.2;
+const PILLOW = new Int32Array(new SharedArrayBuffer(4));
+
 export interface AdapterInfo {
   /** What the driver calls the adapter, for instance `llvmpipe (LLVM 19.1.7, 256 bits)`. */
   readonly name: string;
@@ -40,6 +44,8 @@ export class Device {
   #lost: DeviceLostError | undefined;
   readonly #loss: Promise<never>;
   #closed = false;
+  /** Waits under way. */
+  #waiting = 0;
 
   constructor(gpu: GPUDevice, info: AdapterInfo) {
     this.gpu = gpu;
@@ -76,8 +82,9 @@ export class Device {
         (value) => ({ value }),
         (error: unknown) => ({ error }),
       );
-    const outcome = await Promise.race([settled, this.#loss]);
-    const errors = await Promise.race([Promise.all(filters.map(() => this.gpu.popErrorScope())), this.#loss]);
+    const outcome = await this.#wait(Promise.race([settled, this.#loss]));
+    const popped = Promise.all(filters.map(() => this.gpu.popErrorScope()));
+    const errors = await this.#wait(Promise.race([popped, this.#loss]));
     const at = errors.findIndex((error) => error !== null);
     if ('error' in outcome && outcome.error instanceof GpuError) throw outcome.error;
     if (at >= 0) throw new GpuError(scope, filters.toReversed()[at]!, firstLine(errors[at]!.message));
@@ -89,9 +96,29 @@ export class Device {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    if (!this.#lost) await Promise.race([this.gpu.queue.onSubmittedWorkDone(), this.#loss]).catch(() => {});
+    if (!this.#lost) await this.#wait(Promise.race([this.gpu.queue.onSubmittedWorkDone(), this.#loss])).catch(() => {});
     this.gpu.destroy();
   }
+
+  /**
+   * Waits for `work`. Dawn looks for results in every turn of the event loop, without a pause, which takes a core of its
+   * own: on an adapter that computes on these cores, the loop sleeps between its turns.
+   */
+  async #wait<T>(work: Promise<T>): Promise<T> {
+    if (!this.capabilities.software) return work;
+    if (this.#waiting++ === 0) setImmediate(this.#nap);
+    try {
+      return await work;
+    } finally {
+      this.#waiting--;
+    }
+  }
+
+  readonly #nap = (): void => {
+    if (this.#waiting === 0) return;
+    Atomics.wait(PILLOW, 0, 0, NAP_MS);
+    setImmediate(this.#nap);
+  };
 }
 
 /** The sentence that matters of Dawn's several lines, with its source position. */

@@ -183,7 +183,7 @@ export class Program {
         await this.#device.scoped('run program', () => gpu.queue.submit([encoder.finish()]));
       }
       const results = await Promise.all(histories.map((buffer, k) => this.#fetch(buffer, 0, bytes[k]! * steps)));
-      if (record.length === 0) await gpu.queue.onSubmittedWorkDone();
+      if (record.length === 0) await this.#device.scoped('run program', () => gpu.queue.onSubmittedWorkDone());
       return Object.fromEntries(record.map((name, k) => [name, results[k]!]));
     } finally {
       for (const buffer of histories) buffer.destroy();
