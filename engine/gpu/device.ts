@@ -46,6 +46,7 @@ export class Device {
   #closed = false;
   /** Waits under way. */
   #waiting = 0;
+  #napping = false;
 
   constructor(gpu: GPUDevice, info: AdapterInfo) {
     this.gpu = gpu;
@@ -106,7 +107,9 @@ export class Device {
    */
   async #wait<T>(work: Promise<T>): Promise<T> {
     if (!this.capabilities.software) return work;
-    if (this.#waiting++ === 0) setImmediate(this.#nap);
+    this.#waiting++;
+    if (!this.#napping) setImmediate(this.#nap);
+    this.#napping = true;
     try {
       return await work;
     } finally {
@@ -115,7 +118,8 @@ export class Device {
   }
 
   readonly #nap = (): void => {
-    if (this.#waiting === 0) return;
+    this.#napping = this.#waiting > 0;
+    if (!this.#napping) return;
     Atomics.wait(PILLOW, 0, 0, NAP_MS);
     setImmediate(this.#nap);
   };
