@@ -1,23 +1,20 @@
 /**
  * One piece of a generated shader: a `map` computes values of equal size element by element, a `reduce` folds one or
- * more values of equal shape over the same axes. Pointwise operations, windows and concats that are not stored are
- * written out as expressions; what is stored is loaded.
+ * more values of equal shape over the same axes.
  */
 import { type Row, rowOf } from '../tape/ops.ts';
-import { matchRuns, type Shape, sizeOf, stridesOf } from '../tape/shape.ts';
+import { sizeOf } from '../tape/shape.ts';
 import type { Graph, Node } from '../tape/tape.ts';
-import { isContiguous, type Place, reshapeOf, viewOf } from './layout.ts';
+import type { Place } from './layout.ts';
 import type { Target } from './place.ts';
 import type { Piece } from './shader.ts';
+import { literal, type Position, Writer } from './writer.ts';
 
 export interface Segment {
   readonly kind: 'map' | 'reduce';
   /** Values to write; of a `reduce` segment the first ones are reductions, the others follow from them. */
   readonly targets: readonly Target[];
 }
-
-/** Where an element is: by its row-major index within the node's shape, or by coordinates. */
-type Position = { readonly flat: string } | { readonly at: readonly string[] };
 
 /** Threads of a workgroup of generated code. */
 const THREADS = 64;
@@ -36,213 +33,6 @@ function isSerial(graph: Graph, segment: Segment): boolean {
   const outer = sizeOf(node.shape);
   const inner = sizeOf(graph.nodes[node.inputs[0]!]!.shape) / outer;
   return inner <= SERIAL || (outer >= MANY && inner <= LONG);
-}
-
-/** Writes WGSL statements for expressions of a graph. */
-class Writer {
-  /** What is the same for all invocations, loaded once and before any of them returns. */
-  readonly head: string[] = [];
-  readonly lines: string[] = [];
-  readonly known = new Map<string, string>();
-  #indent = '  ';
-  #names = 0;
-  readonly #constants = new Map<string, string>();
-  readonly #graph: Graph;
-  readonly #places: ReadonlyMap<number, Place>;
-  readonly #bind: (root: number) => string;
-  /** Nodes that this segment computes in registers, by node: only at the segment's own index. */
-  readonly inRegisters = new Map<number, string>();
-  readonly computing: ReadonlySet<number>;
-
-  constructor(
-    graph: Graph,
-    places: ReadonlyMap<number, Place>,
-    computing: ReadonlySet<number>,
-    bind: (root: number) => string,
-  ) {
-    this.#graph = graph;
-    this.#places = places;
-    this.computing = computing;
-    this.#bind = bind;
-  }
-
-  line(text: string): void {
-    this.lines.push(this.#indent + text);
-  }
-
-  /** Runs `body` one block deeper; what it learns about values is forgotten afterwards. */
-  block(open: string, body: () => void, close = '}'): void {
-    this.line(open);
-    const outer = new Map(this.known);
-    this.#indent += '  ';
-    body();
-    this.#indent = this.#indent.slice(2);
-    this.known.clear();
-    for (const [key, name] of outer) this.known.set(key, name);
-    this.line(close);
-  }
-
-  name(prefix: string, expression: string): string {
-    const key = `${prefix}:${expression}`;
-    const known = this.known.get(key);
-    if (known) return known;
-    const name = `${prefix}${this.#names++}`;
-    this.line(`let ${name} = ${expression};`);
-    this.known.set(key, name);
-    return name;
-  }
-
-  coordinates(position: Position, shape: Shape): readonly string[] {
-    if ('at' in position) return position.at;
-    return this.unflatten(position.flat, shape);
-  }
-
-  unflatten(flat: string, shape: Shape): string[] {
-    const strides = stridesOf(shape);
-    const first = shape.findIndex((extent) => extent > 1);
-    return shape.map((extent, axis) => {
-      if (extent === 1) return '0u';
-      const quotient = strides[axis] === 1 ? flat : `${flat} / ${strides[axis]}u`;
-      if (axis === first) return strides[axis] === 1 ? flat : this.name('c', quotient);
-      return this.name('c', `(${quotient}) % ${extent}u`);
-    });
-  }
-
-  address(place: Place, position: Position): string {
-    const start = place.at === 0 ? [] : [`${place.at}u`];
-    if ('flat' in position && isContiguous(place)) return [...start, position.flat].join(' + ');
-    const terms = this.coordinates(position, place.shape).flatMap((c, axis) => {
-      const stride = place.strides[axis]!;
-      if (c === '0u' || stride === 0 || place.shape[axis] === 1) return [];
-      return [stride === 1 ? c : `${c} * ${stride}u`];
-    });
-    return [...start, ...terms].join(' + ') || '0u';
-  }
-
-  load(place: Place, position: Position): string {
-    const address = this.address(place, position);
-    const expression = `${this.#bind(place.root)}[${address}]`;
-    return /^[\du +*]+$/.test(address) ? this.#once(expression) : this.name('v', expression);
-  }
-
-  #once(expression: string): string {
-    const known = this.#constants.get(expression);
-    if (known) return known;
-    const name = `u${this.#constants.size}`;
-    this.head.push(`  let ${name} = ${expression};`);
-    this.#constants.set(expression, name);
-    return name;
-  }
-
-  /** The gapless run of memory that node `id` shows, if it is a window of a stored value. */
-  #runOf(id: number): Place | null {
-    const window = (k: number): Place | null => {
-      const place = this.computing.has(k) ? undefined : this.#places.get(k);
-      if (place) return place;
-      const node = this.#graph.nodes[k]!;
-      const { kind } = rowOf(node.op);
-      if (kind !== 'view' && kind !== 'reshape') return null;
-      const inner = window(node.inputs[0]!);
-      return inner && (kind === 'view' ? viewOf(node, inner) : reshapeOf(inner, node.shape));
-    };
-    const place = window(id);
-    return place && isContiguous(place) ? place : null;
-  }
-
-  /** The name or literal of the value of node `id` at a position. */
-  value(id: number, position: Position): string {
-    const register = 'flat' in position && position.flat === 'i' ? this.inRegisters.get(id) : undefined;
-    if (register) return register;
-    const place = this.computing.has(id) ? undefined : this.#places.get(id);
-    if (place) return this.load(place, position);
-    const run = 'flat' in position ? this.#runOf(id) : null;
-    return run ? this.load(run, position) : this.expression(id, position);
-  }
-
-  /** Like {@link value}, for a node that is to be computed here and now. */
-  expression(id: number, position: Position): string {
-    const node = this.#graph.nodes[id]!;
-    const row: Row = rowOf(node.op);
-    const inner = node.inputs[0]!;
-    switch (row.kind) {
-      case 'leaf':
-        return literal(node.params['value'] as number);
-      case 'pointwise':
-        return this.name('v', row.wgsl(...node.inputs.map((k) => this.value(k, position))));
-      case 'view': {
-        const at = this.coordinates(position, node.shape);
-        const axes = row.axes(this.#graph.nodes[inner]!.shape, node.params);
-        return this.value(inner, {
-          at: axes.map(({ axis, start }) => (axis === null ? `${start}u` : shifted(at[axis]!, start))),
-        });
-      }
-      case 'reshape':
-        if ('flat' in position) return this.value(inner, position);
-        return this.value(inner, { at: this.#reshaped(position.at, node.shape, this.#graph.nodes[inner]!.shape) });
-      case 'concat':
-        return this.#concat(node, this.coordinates(position, node.shape));
-      default:
-        throw new Error(`${node.op} is not computed by generated code`);
-    }
-  }
-
-  #reshaped(at: readonly string[], from: Shape, to: Shape): string[] {
-    let axis = 0;
-    return matchRuns(from, to).flatMap((run) => {
-      const strides = stridesOf(run.from);
-      const terms = run.from.flatMap((extent, k) => {
-        const c = at[axis + k]!;
-        return extent === 1 || c === '0u' ? [] : [strides[k] === 1 ? c : `${c} * ${strides[k]}u`];
-      });
-      axis += run.from.length;
-      if (terms.length === 0) return run.to.map(() => '0u');
-      const flat = terms.length === 1 ? terms[0]! : this.name('c', terms.join(' + '));
-      return this.unflatten(/^\w+$/.test(flat) ? flat : `(${flat})`, run.to);
-    });
-  }
-
-  #concat(node: Node, at: readonly string[]): string {
-    const axis = node.params['axis'] as number;
-    const c = at[axis]!;
-    const result = `w${this.#names++}`;
-    this.line(`var ${result}: f32;`);
-    let start = 0;
-    node.inputs.forEach((part, k) => {
-      const stop = start + this.#graph.nodes[part]!.shape[axis]!;
-      const last = k === node.inputs.length - 1;
-      const first = k === 0;
-      const from = start;
-      this.block(`${first ? '' : 'else '}${last ? '' : `if (${c} < ${stop}u) `}{`, () => {
-        const inside = at.map((other, a) => (a === axis ? (from === 0 ? c : `(${c} - ${from}u)`) : other));
-        this.line(`${result} = ${this.value(part, { at: inside })};`);
-      });
-      start = stop;
-    });
-    return result;
-  }
-
-  store(target: Target, value: string, position: Position): void {
-    this.line(`${this.#bind(target.to.root)}[${this.address(target.to, position)}] = ${value};`);
-  }
-}
-
-function shifted(c: string, start: number): string {
-  if (start === 0) return c;
-  return c === '0u' ? `${start}u` : `(${c} + ${start}u)`;
-}
-
-export function literal(value: number): string {
-  const f = Math.fround(value);
-  if (!Number.isFinite(f)) {
-    if (Number.isNaN(f)) throw new RangeError('a constant of the tape is NaN');
-    return f > 0 ? '3.4028234e38' : '-3.4028234e38';
-  }
-  const text = String(f);
-  return /[.e]/.test(text)
-    ? text.includes('e') && !text.includes('.')
-      ? text.replace('e', '.0e')
-      : text
-    : `${text}.0`;
 }
 
 /** The code of a segment's invocations; `bind` names the buffer of a root. */
