@@ -185,5 +185,6 @@ export function weightsAcrossLanes(call: Call, L: number): Grid | null {
     threads: L,
     groups: [Math.ceil(K / columns), Math.ceil(O / rows), B],
     subgroups: true,
+    uniforms: { rows },
   };
 }

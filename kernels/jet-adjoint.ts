@@ -2,13 +2,13 @@
  * The adjoint of a layer with jets, `vjp(dense_jet)`: from S, W, b, the result and its cotangent to the cotangents of
  * those of S, W, b that `wrt` lists.
  */
-import { type Build, type Grid, type Kernel, operandBytes, vjp } from '../engine/index.ts';
+import { type Build, type Grid, type Kernel, operandBytes, simdLanes, vjp } from '../engine/index.ts';
 import { type DenseJetParams, denseJet } from './dense-jet.ts';
 import { jetCases } from './jet.ts';
 import { inputCotangent } from './jet-adjoint-input.ts';
 import { weightsAcrossLanes, weightsPerElement, weightsStaged } from './jet-adjoint-weights.ts';
 import { sizesOf } from './jet-parts.ts';
-import { acrossLanes, broadcasts, canStage, perElement, staged } from './jet-product.ts';
+import { acrossLanes, canStage, perElement, staged } from './jet-product.ts';
 
 export interface JetAdjointParams extends DenseJetParams {
   /** Which of S (0), W (1), b (2) to give cotangents of, in this order. */
@@ -58,7 +58,7 @@ export const jetAdjoint: Kernel = {
     {
       name: 'lanes',
       why: 'where a load costs as much as ten multiplications (llvmpipe): operands are loaded once across the subgroup and broadcast from its lanes',
-      supports: (_, device) => broadcasts(device),
+      supports: (_, device) => simdLanes(device) > 0,
       build: (call, device) => {
         const { K, O } = sizesOf(call);
         const L = device.subgroupMaxSize;

@@ -20,11 +20,12 @@ export const range = (count: number): number[] => Array.from({ length: count }, 
 
 /**
  * WGSL that does something with each of up to `count` rows of registers, `NAME_0`, `NAME_1`, .. for each of `names`. The
- * rows move up to `NAME_0` in turn, so that `use` is written, and compiled, once.
+ * rows move up to `NAME_0` in turn, so that `use` is written, and compiled, once. A compiler that knew `count` would
+ * unroll the loop: the grid has to give it as its uniform `rows`.
  */
 export function eachRow(count: number, left: string, names: readonly string[], use: (j: string) => string): string {
   const move = range(count - 1).flatMap((j) => names.map((name) => `${name}_${j} = ${name}_${j + 1};`));
-  return `for (var j = 0u; j < min(${count}u, ${left}); j++) {
+  return `for (var j = 0u; j < min(at.rows, ${left}); j++) {
     ${use('j')}
     ${move.join(' ')}
   }`;

@@ -35,11 +35,6 @@ const MOST_POINTS = 128;
 /** Whether `depth` weights of four rows can be staged. */
 export const canStage = (depth: number): boolean => 4 * depth <= STAGED;
 
-/** Whether lanes are SIMD lanes in subgroups of one known size. */
-export function broadcasts({ software, subgroups, subgroupMinSize, subgroupMaxSize }: Capabilities): boolean {
-  return software && subgroups && subgroupMinSize === subgroupMaxSize && subgroupMaxSize >= 4;
-}
-
 /** The definition: an invocation for each row and point. */
 export function perElement({ B, C, N, rows, depth, weight, load, store }: JetProduct): Body {
   const channels = range(C);
@@ -135,7 +130,8 @@ export function acrossLanes(product: JetProduct, L: number): Body {
         channels.map((c) => `a${c}_0`),
       ),
   )}`;
-  return { code, threads: points, groups: [Math.ceil(rows / block), Math.ceil(N / points), B], subgroups: true };
+  const groups = [Math.ceil(rows / block), Math.ceil(N / points), B] as const;
+  return { code, threads: points, groups, subgroups: true, uniforms: { rows: block } };
 }
 
 function storeBlock({ C, rows, store }: JetProduct, block: number, value: (j: number, c: number) => string): string {

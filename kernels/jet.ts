@@ -1,8 +1,8 @@
 /** One layer of a tanh network carrying second-order jets, forward: the kernel of `dense_jet`. */
-import { type Call, element, type Kernel, type Layout, operandBytes } from '../engine/index.ts';
+import { type Call, element, type Kernel, type Layout, operandBytes, simdLanes } from '../engine/index.ts';
 import { type DenseJetParams, denseJet } from './dense-jet.ts';
 import { activate, loadChannels, sizesOf } from './jet-parts.ts';
-import { acrossLanes, broadcasts, canStage, type JetProduct, perElement, staged } from './jet-product.ts';
+import { acrossLanes, canStage, type JetProduct, perElement, staged } from './jet-product.ts';
 
 export const jet: Kernel = {
   name: 'dense_jet',
@@ -29,7 +29,7 @@ export const jet: Kernel = {
     {
       name: 'lanes',
       why: 'where a load costs as much as ten multiplications (llvmpipe): weights are loaded once across the subgroup and broadcast from its lanes',
-      supports: (call, device) => sizesOf(call).O > 1 && broadcasts(device),
+      supports: (call, device) => sizesOf(call).O > 1 && simdLanes(device) > 0,
       build: (call, device) => ({
         stages: [[{ ...OPERANDS, ...acrossLanes(productOf(call), device.subgroupMaxSize) }]],
       }),

@@ -8,10 +8,10 @@ import {
   type Layout,
   operandBytes,
   matmul as product,
+  simdLanes,
   sizeOf,
 } from '../engine/index.ts';
 import { eachRow, range } from './jet-parts.ts';
-import { broadcasts } from './jet-product.ts';
 
 export const matmul: Kernel = {
   name: 'matmul',
@@ -50,7 +50,7 @@ export const matmul: Kernel = {
       why: 'where a load costs as much as ten multiplications (llvmpipe): columns across the subgroup, rows broadcast from its lanes',
       supports: (call, device) => {
         const { batch, M, N, K } = sizes(call);
-        return broadcasts(device) && Math.min(M, N, K) >= 4 && batch.length <= BATCH_AXES;
+        return simdLanes(device) > 0 && Math.min(M, N, K) >= 4 && batch.length <= BATCH_AXES;
       },
       build: acrossLanes,
     },
@@ -215,7 +215,7 @@ function acrossLanes(call: Call, { subgroupMaxSize: L }: Capabilities): Build {
   )}`;
   const groups = [Math.ceil(N / width), Math.ceil(M / height), sizeOf(batch)] as const;
   const extents = [...Array<number>(BATCH_AXES - batch.length).fill(1), ...batch];
-  const uniforms = { M, N, K, batch_1: extents[1]!, batch_2: extents[2]!, ...stridesOf(call) };
+  const uniforms = { M, N, K, rows: height, batch_1: extents[1]!, batch_2: extents[2]!, ...stridesOf(call) };
   return { stages: [[{ ...OPERANDS, code, threads: L, groups, subgroups: true, uniforms }]] };
 }
 

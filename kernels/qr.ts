@@ -18,6 +18,7 @@ import {
   less,
   max,
   mul,
+  simdLanes,
   slice,
   sqrt,
   square,
@@ -28,7 +29,6 @@ import {
   zeros,
 } from '../engine/index.ts';
 import { eachRow, range } from './jet-parts.ts';
-import { broadcasts } from './jet-product.ts';
 
 /** Q of A = QR for A [B,n,n]; columns whose remainder vanishes get an arbitrary direction orthogonal to the others. */
 export function qr(A: Var): Var {
@@ -103,7 +103,7 @@ export const qrKernel: Kernel = {
       name: 'registers',
       why: 'where a load costs as much as ten multiplications (llvmpipe): one subgroup for each matrix holds a block of whole columns in registers, left-looking',
       supports: (call, device) =>
-        broadcasts(device) && sizeOfMatrix(call) > device.subgroupMaxSize && sizeOfMatrix(call) <= 128,
+        simdLanes(device) > 0 && sizeOfMatrix(call) > device.subgroupMaxSize && sizeOfMatrix(call) <= 128,
       build: (call, device) => leftLooking(call, device.subgroupMaxSize),
     },
   ],
@@ -240,7 +240,8 @@ function leftLooking(call: Call, lanes: number): Build {
       ${eachRow(n, `${n}u`, ['a'], (r) => `${element('Q', output, ['batch', r, 'c'])} = a_0;`)}
     }
   }`;
-  const grid = { ...operands(), code, threads: lanes, groups: [B, 1, 1] as const, subgroups: true };
+  const groups = [B, 1, 1] as const;
+  const grid = { ...operands(), code, threads: lanes, groups, subgroups: true, uniforms: { rows: n } };
   return { scratch: [B * size], stages: [[grid]] };
 }
 

@@ -194,7 +194,7 @@ function assemble(
   const work = steps.map((step) => {
     const called = step.calls.map((call) => kernelPieces(graph, call, options, sizes));
     calls.push(...called.map(({ planned }) => planned));
-    const segments = step.segments.map((segment) => [segmentPiece(graph, placement.places, segment)]);
+    const segments = step.segments.map((segment) => [segmentPiece(graph, placement.places, segment, options.device)]);
     return stagesOf(called.map(({ stages }) => stages)).map((stage, k) => (k === 0 ? [...stage, ...segments] : stage));
   });
   const drafts = draftsOf(work.flat(), options.device);

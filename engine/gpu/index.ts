@@ -19,6 +19,7 @@ export {
   type Kernel,
   type Layout,
   operandBytes,
+  simdLanes,
   UnknownVersionError,
   type Version,
 } from './kernel.ts';

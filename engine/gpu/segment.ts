@@ -5,6 +5,7 @@
 import { type Row, rowOf } from '../tape/ops.ts';
 import { sizeOf } from '../tape/shape.ts';
 import type { Graph, Node } from '../tape/tape.ts';
+import { type Capabilities, simdLanes } from './kernel.ts';
 import type { Place } from './layout.ts';
 import type { Target } from './place.ts';
 import type { Piece } from './shader.ts';
@@ -40,6 +41,7 @@ function segmentCode(
   graph: Graph,
   places: ReadonlyMap<number, Place>,
   segment: Segment,
+  lanes: number,
   bind: (root: number) => string,
 ): string {
   const own = segment.targets.filter(({ node, to }) => places.get(node) === to).map(({ node }) => node);
@@ -56,8 +58,9 @@ function segmentCode(
     finish(writer, segment.targets);
   } else {
     writer.line('let i = group.x;');
-    accumulate(writer, graph, segment, 'thread', THREADS);
-    tree(writer, graph, segment);
+    accumulate(writer, graph, segment, 'thread', lanes || THREADS);
+    if (lanes > 0) butterfly(writer, graph, segment, lanes);
+    else tree(writer, graph, segment);
     writer.block('if (thread == 0u) {', () => finish(writer, segment.targets));
   }
   return [...writer.head, ...writer.lines].join('\n');
@@ -107,6 +110,18 @@ function accumulate(writer: Writer, graph: Graph, segment: Segment, start: strin
   });
 }
 
+/**
+ * Folds the partial results of a subgroup's lanes pairwise in fixed order. Where a subgroup is all that runs at once,
+ * more threads are no faster, and barriers between them are slow to compile (llvmpipe).
+ */
+function butterfly(writer: Writer, graph: Graph, segment: Segment, lanes: number): void {
+  for (let mask = lanes / 2; mask >= 1; mask /= 2)
+    for (const { node: id } of reductions(graph, segment)) {
+      const row = rowOf(graph.nodes[id]!.op) as Row & { kind: 'reduce' };
+      writer.line(`a${id} = ${row.wgsl(`a${id}`, `subgroupShuffleXor(a${id}, ${mask}u)`)};`);
+    }
+}
+
 /** Folds the threads' partial results pairwise in fixed order; thread 0 holds the result. */
 function tree(writer: Writer, graph: Graph, segment: Segment): void {
   const all = reductions(graph, segment);
@@ -130,24 +145,30 @@ function tree(writer: Writer, graph: Graph, segment: Segment): void {
 }
 
 /** A segment as a piece of a dispatch. */
-export function segmentPiece(graph: Graph, places: ReadonlyMap<number, Place>, segment: Segment): Piece {
+export function segmentPiece(
+  graph: Graph,
+  places: ReadonlyMap<number, Place>,
+  segment: Segment,
+  device: Capabilities,
+): Piece {
+  const shares = segment.kind === 'reduce' && !isSerial(graph, segment);
+  const lanes = shares ? simdLanes(device) : 0;
   const written = new Set(segment.targets.map(({ to }) => to.root));
   const roots: number[] = [];
   const bind = (root: number) => {
     if (!roots.includes(root)) roots.push(root);
     return `b${roots.indexOf(root)}`;
   };
-  const code = segmentCode(graph, places, segment, bind);
+  const code = segmentCode(graph, places, segment, lanes, bind);
   const nodes = segment.targets.map(({ node }) => graph.nodes[node]!);
   const outer = sizeOf(nodes[0]!.shape);
-  const shares = segment.kind === 'reduce' && !isSerial(graph, segment);
   const length = reductions(graph, segment).length * THREADS;
   return {
     code,
     bound: roots.map((root, k) => ({ label: `b${k}`, root, access: written.has(root) ? 'read_write' : 'read', at: 0 })),
-    threads: THREADS,
+    threads: lanes || THREADS,
     groups: [shares ? outer : Math.ceil(outer / THREADS), 1, 1],
-    ...(shares ? { shared: { partial: { of: 'f32', length } } } : {}),
+    ...(lanes > 0 ? { subgroups: true } : shares ? { shared: { partial: { of: 'f32', length } } } : {}),
     scopes: nodes.map(({ scope }) => scope),
     kernel: 'generated',
     flops: 0,

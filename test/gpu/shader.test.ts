@@ -187,7 +187,7 @@ describe('a SOAP step', () => {
       expect(compile(source, { library, device: capabilities }).dispatches.length).toBeLessThanOrEqual(24);
   });
 
-  it('is the same packed either way', async () => {
+  it('is the same packed either way, up to the order of sums', async () => {
     const { source } = stepSource({ ...options, shape: { hidden: 2, width: 16 } });
     const values = valuesFor(source.inputs);
     // Averages of squares are not negative, nor are corrections of bias.
@@ -200,6 +200,6 @@ describe('a SOAP step', () => {
       await outputsOf(compile(source, { library, versions, device: asGpu() }), values),
     ];
     for (const name of Object.keys(source.outputs))
-      expect(relative([...gpu[name]!], [...software[name]!]), name).toBe(0);
+      expect(relative([...gpu[name]!], [...software[name]!]), name).toBeLessThan(1e-6);
   });
 });
