@@ -10,6 +10,7 @@ import {
   graphOf,
   input,
   matmul,
+  max,
   mul,
   newTape,
   openDevice,
@@ -17,6 +18,8 @@ import {
   Program,
   sin,
   sizeOf,
+  sqrt,
+  square,
   sum,
   type Var,
 } from '../../engine/index.ts';
@@ -51,6 +54,9 @@ async function outputsOf(plan: Plan, values: Values): Promise<Record<string, Flo
     program.destroy();
   }
 }
+
+const pick = (values: Values, of: object): Values =>
+  Object.fromEntries(Object.entries(values).filter(([name]) => name in of));
 
 /** Runs a plan for outputs and holds them against the tape. */
 async function check(plan: Plan, inputs: Readonly<Record<string, Var>>, outputs: Readonly<Record<string, Var>>) {
@@ -167,6 +173,40 @@ describe('pieces', () => {
     const wide = (name: string) => piece({ name, groups: [70000, 1, 1] });
     expect(pack([[wide('a')]], leastAdapter, () => false)[0]!.workgroups).toEqual([65535, 2, 1]);
     expect(pack([[wide('a')], [wide('b')]], leastAdapter, () => false)[0]!.workgroups).toEqual([65535, 3, 1]);
+  });
+});
+
+describe('a long reduction', () => {
+  const source = () => {
+    const tape = newTape();
+    const [x, y] = [input(tape, 'x', [3, 777]), input(tape, 'y', [3, 777])];
+    const largest = max(x, [1]);
+    return { inputs: { x, y }, outputs: { largest, total: sum(mul(x, y), [1]), after: sqrt(sum(square(y), [1])) } };
+  };
+
+  it('crosses the lanes of a software adapter without barriers, and threads of a GPU with them', async () => {
+    const { inputs, outputs } = source();
+    for (const [capabilities, code] of [
+      [device.capabilities, device.capabilities.software ? /subgroupShuffleXor/ : /workgroupBarrier/],
+      [asGpu(), /workgroupBarrier/],
+    ] as const) {
+      const plan = compile({ inputs, outputs }, { library, device: capabilities });
+      expect(plan.dispatches).toHaveLength(1);
+      expect(plan.dispatches[0]!.code).toMatch(code);
+      await check(plan, inputs, outputs);
+    }
+  });
+
+  it('is the same beside other work, in parts of larger workgroups', async () => {
+    const { inputs, outputs } = source();
+    const alone = compile({ inputs, outputs }, { library, device: device.capabilities });
+    const z = input(inputs.x.tape, 'z', [500]);
+    const more = { inputs: { ...inputs, z }, outputs: { ...outputs, w: sin(z) } };
+    const shared = compile(more, { library, device: device.capabilities });
+    expect(shared.dispatches).toHaveLength(1);
+    const values = valuesFor(more.inputs);
+    const [one, other] = [await outputsOf(alone, pick(values, inputs)), await outputsOf(shared, values)];
+    for (const name of Object.keys(outputs)) expect([...other[name]!], name).toEqual([...one[name]!]);
   });
 });
 
