@@ -100,10 +100,11 @@ const factorial = (methods: readonly Method[], score: Score): Block[] => [
   block('electroosmotic-flow', GN, {}),
 ];
 
-const ends = (): Block[] => [
-  block('thermoelasticity', GN, { ends: true }),
-  block('reaction-diffusion', GN, { ends: true, score: 'rmse' }),
-  block('nernst-planck-poisson', GN, { ends: true }),
+/** The 1D systems with grad-norm. */
+const balanced = ({ ends }: { ends: boolean }): Block[] => [
+  block('thermoelasticity', GN, { ends }),
+  block('reaction-diffusion', GN, { ends, score: 'rmse' }),
+  block('nernst-planck-poisson', GN, { ends }),
 ];
 
 const PAPER = { blocks: factorial(SIX, 'rmse'), seeds: SEEDS, published: true, variant: 'paper' } as const;
@@ -135,9 +136,17 @@ export const presets: readonly Preset[] = [
     variant: 'paper',
   },
   {
+    name: 'couplings',
+    about: 'grad-norm at every coupling of the 1D systems, one seed',
+    blocks: balanced({ ends: false }),
+    seeds: [42],
+    published: true,
+    variant: 'paper',
+  },
+  {
     name: 'ends',
-    about: 'grad-norm at both ends of the 1D systems, one seed',
-    blocks: ends(),
+    about: 'the same at the weakest and the strongest coupling',
+    blocks: balanced({ ends: true }),
     seeds: [42],
     published: true,
     variant: 'paper',
@@ -145,7 +154,7 @@ export const presets: readonly Preset[] = [
   {
     name: 'quick',
     about: 'the same ends with tiny networks, two seeds, few epochs: a first look',
-    blocks: ends(),
+    blocks: balanced({ ends: true }),
     seeds: [42, 123],
     published: true,
     variant: 'paper',

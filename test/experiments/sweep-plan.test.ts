@@ -31,6 +31,13 @@ describe('presets', () => {
   it('have the sizes that the paper and its later code give them', () => {
     const sizes = Object.fromEntries(presets.map((preset) => [preset.name, planOf(preset).length]));
     expect(sizes).toMatchObject({ v3: 4 * 3 * (5 + 4 + 3) + 2 * 3 * 3, hard: 54, ends: 12, quick: 24 });
+    expect(sizes['couplings']).toBe(2 * (5 + 4 + 3));
+  });
+
+  it('couplings and ends are parts of the factorial', () => {
+    const whole = new Map(paper.runs.map((run) => [run.id, run]));
+    for (const name of ['couplings', 'ends'])
+      for (const run of planOf(presetNamed(name))) expect(run).toEqual(whole.get(run.id));
   });
 
   it('resolve what the paper states', () => {
