@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { systemNamed } from '../systems/index.ts';
 import { presetNamed, publishedEpochs, type RunPlan } from './presets.ts';
 import { type Method, methodName, type PublishedCell, published, publishedCell } from './published.ts';
+import { lateErrors, type Spread, spreadOf } from './report-history.ts';
 import { readSweep, type SweepRecord } from './sweep-folder.ts';
 import { type Summary, summarySchema } from './sweep-summary.ts';
 
@@ -32,6 +33,8 @@ export interface Cell {
   readonly final?: Stats;
   readonly best?: Stats;
   readonly bestLoss?: Stats;
+  /** Of the errors in the last sixth of the epochs, all seeds together. */
+  readonly late?: Spread;
   readonly published?: PublishedCell;
   /** Ours over published. */
   readonly ratio?: number;
@@ -85,6 +88,8 @@ export const isFar = (ratio: number): boolean => ratio > FAR || ratio < 1 / FAR;
 export interface Found {
   readonly record: SweepRecord;
   readonly summaries: ReadonlyMap<string, Summary>;
+  /** Errors of each finished run in the last sixth of its epochs. */
+  readonly late: ReadonlyMap<string, readonly number[]>;
   readonly damaged: readonly string[];
 }
 
@@ -92,26 +97,31 @@ export interface Found {
 export function readRuns(path: string): Found {
   const record = readSweep(path);
   const summaries = new Map<string, Summary>();
+  const late = new Map<string, readonly number[]>();
   const damaged: string[] = [];
-  for (const { id } of record.runs) {
+  for (const run of record.runs) {
+    const { id } = run;
     const file = join(path, 'runs', id, 'summary.json');
     if (!existsSync(file)) continue;
     try {
-      summaries.set(id, summarySchema.parse(JSON.parse(readFileSync(file, 'utf8'))));
+      const summary = summarySchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+      late.set(id, lateErrors(path, run));
+      summaries.set(id, summary);
     } catch {
       damaged.push(id);
     }
   }
-  return { record, summaries, damaged };
+  return { record, summaries, late, damaged };
 }
 
-export function reportOf({ record, summaries, damaged }: Found): Report {
+export function reportOf(found: Found): Report {
+  const { record, summaries, damaged } = found;
   const preset = presetNamed(record.preset);
   const names = [...new Set(record.runs.map(({ system }) => system))];
   const systems = names.map((name) =>
     systemReport(
       record.runs.filter(({ system }) => system === name),
-      summaries,
+      found,
       preset.published,
     ),
   );
@@ -137,11 +147,7 @@ export function reportOf({ record, summaries, damaged }: Found): Report {
   };
 }
 
-function systemReport(
-  runs: readonly RunPlan[],
-  summaries: ReadonlyMap<string, Summary>,
-  compare: boolean,
-): SystemReport {
+function systemReport(runs: readonly RunPlan[], found: Found, compare: boolean): SystemReport {
   const { system: name, coupling, score } = runs[0]!;
   const couplings = [...new Set(runs.map((run) => run.coupling.value))];
   const methods = [...new Map(runs.map((run) => [methodName(run), run])).values()];
@@ -152,7 +158,7 @@ function systemReport(
       return cellOf(
         value,
         own.filter((run) => run.coupling.value === value),
-        summaries,
+        found,
         printed,
       );
     });
@@ -175,7 +181,7 @@ function systemReport(
 function cellOf(
   coupling: number,
   runs: readonly RunPlan[],
-  summaries: ReadonlyMap<string, Summary>,
+  { summaries, late }: Found,
   published: PublishedCell | undefined,
 ): Cell {
   const found = runs.flatMap(({ id }) => summaries.get(id) ?? []);
@@ -184,12 +190,14 @@ function cellOf(
   const final = over((each) => each.final.error);
   const best = over((each) => each.best.error);
   const bestLoss = over((each) => each.bestLoss.error);
+  const settled = spreadOf(alive.flatMap(({ id }) => late.get(id) ?? []));
   const ratio = quotient(final?.mean, published?.mean);
   return {
     ...{ coupling, planned: runs.length, done: found.length, diverged: found.length - alive.length },
     ...(final ? { final } : {}),
     ...(best ? { best } : {}),
     ...(bestLoss ? { bestLoss } : {}),
+    ...(settled ? { late: settled } : {}),
     ...(published ? { published } : {}),
     ...(ratio !== undefined ? { ratio } : {}),
   };
@@ -239,6 +247,9 @@ export const scientific = (value: number): string => value.toExponential(2).repl
 export function statsText({ mean, std, n }: Stats): string {
   return `${scientific(mean)}${std === undefined ? '' : ` ± ${scientific(std)}`} (n = ${n})`;
 }
+
+export const spreadText = ({ median, low, high }: Spread): string =>
+  `${scientific(median)} (${scientific(low)} to ${scientific(high)})`;
 
 export const cellText = ({ mean, std }: PublishedCell): string => `${scientific(mean)} ± ${scientific(std)}`;
 

@@ -1,5 +1,5 @@
 /** Figures of a report as SVG: error against coupling, histories by method, fields of single runs. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { knownValues } from '../systems/index.ts';
 import { type Box, curve, Figure, type Lines, linear, logarithmic, type Point, WIDTH } from './figure.ts';
@@ -7,8 +7,9 @@ import type { FieldPicture } from './picture.ts';
 import { type RunPlan, systemOf } from './presets.ts';
 import { type Method, methodName } from './published.ts';
 import type { Found, MethodRow, Stats, SystemReport } from './report-data.ts';
+import { errorOf, historyOf } from './report-history.ts';
 import { readSafetensors } from './safetensors.ts';
-import { type Line, lineSchema } from './sweep-records.ts';
+import type { Line } from './sweep-records.ts';
 import { draw } from './train.ts';
 
 /** Okabe and Ito's colours: SOAP cool and in full lines, Adam warm and dashed; the symbol tells the weighting. */
@@ -137,21 +138,12 @@ export function historyFigure(path: string, found: Found, report: SystemReport):
   const curves = draw(box(0), 'unweighted loss', ({ losses }) =>
     Object.values(losses).reduce<number>((sum, value) => sum + (value ?? Number.NaN), 0),
   );
-  draw(box(1), 'error', ({ mean, rmse }, { score }) => (score === 'rmse' ? rmse : mean));
+  draw(box(1), 'error', errorOf);
   figure.legend(curves, { left: PANEL.left - 8, width: WIDTH - 80, top: TOP + PANEL.height + 60, itemHeight: 8 });
   return figure.svg();
 }
 
 const positive = (value: number | null) => (value !== null && value > 0 ? value : null);
-
-function historyOf(path: string, { id }: RunPlan): Line[] {
-  const file = join(path, 'runs', id, 'metrics.jsonl');
-  if (!existsSync(file)) return [];
-  return readFileSync(file, 'utf8')
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => lineSchema.parse(JSON.parse(line)));
-}
 
 /** The runs with grad-norm at the strongest coupling: those whose fields are shown, SOAP first. */
 export const fieldRuns = (found: Found, report: SystemReport): RunPlan[] =>

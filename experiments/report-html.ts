@@ -12,7 +12,7 @@ import {
   scientific,
   statsText,
 } from './report-data.ts';
-import { degradations, facts, headOf, legend } from './report-markdown.ts';
+import { degradations, facts, headOf, LATE, lateText, legend } from './report-markdown.ts';
 
 export interface Figures {
   readonly coupling: string;
@@ -41,6 +41,7 @@ function section(system: SystemReport, figures: Figures | undefined): string {
     caveats.length > 0 ? `<p class="warning">Not the paper's setting: ${escaped(caveats.join('; '))}.</p>` : '';
   const caveat = caveats.length > 0 ? `Not the paper's setting (${caveats.join('; ')}). ` : '';
   const main = rows.map((row) => [row.name, ...row.cells.map(cellHtml)]);
+  const settled = rows.map((row) => [row.name, ...row.cells.map(lateHtml)]);
   const other = rows.map((row) => [row.name, ...row.cells.map(otherHtml)]);
   return [
     `<h2>${escaped(title)} <span class="small">${escaped(name)}</span></h2>`,
@@ -53,6 +54,8 @@ function section(system: SystemReport, figures: Figures | undefined): string {
       ['method', 'ours', 'published'],
       rows.map((row) => [row.name, ...slopes(row)]),
     ),
+    '<h3>Errors towards the end</h3>',
+    grid(`${caveat}${LATE}`, headOf(system), settled),
     '<h3>Best error, and error at the smallest loss</h3>',
     grid(
       `${caveat}Smallest error seen in each run, an oracle's choice; then the error at the smallest unweighted loss.`,
@@ -94,6 +97,8 @@ function otherHtml({ best, bestLoss }: Cell): string {
     '<br>',
   );
 }
+
+const lateHtml = (cell: Cell) => (cell.late ? escaped(lateText(cell)) : '<span class="none">missing</span>');
 
 const slopes = (row: MethodRow) => degradations(row).map(escaped);
 

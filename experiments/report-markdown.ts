@@ -1,5 +1,14 @@
 /** A report as Markdown: tables and lists; the figures are on the HTML page. */
-import { type Cell, cellText, isFar, type Report, ratioText, type SystemReport, statsText } from './report-data.ts';
+import {
+  type Cell,
+  cellText,
+  isFar,
+  type Report,
+  ratioText,
+  type SystemReport,
+  spreadText,
+  statsText,
+} from './report-data.ts';
 
 export function markdownOf(report: Report, page: string): string {
   const parts = [
@@ -42,6 +51,7 @@ function systemText(system: SystemReport): string {
   const warning = caveats.length > 0 ? [`> **Not the paper's setting: ${caveats.join('; ')}.**`] : [];
   const main = rows.map(({ name, cells }) => [name, ...cells.map((cell) => lines(cell).join('<br>'))]);
   const slopes = rows.map((row) => [row.name, ...degradations(row)]);
+  const settled = rows.map(({ name, cells }) => [name, ...cells.map(lateText)]);
   const others = rows.map(({ name, cells }) => [name, ...cells.map((cell) => otherLines(cell).join('<br>'))]);
   return [
     `## ${title} (\`${system.system}\`)`,
@@ -51,10 +61,18 @@ function systemText(system: SystemReport): string {
     ...(system.inferred ? [`Published columns: ${system.inferred}.`] : []),
     `Degradation: final error at ${system.coupling} = ${system.couplings.at(-1)} over that at ${system.couplings[0]}.`,
     grid(['method', 'ours', 'published'], slopes),
+    LATE,
+    grid(headOf(system), settled),
     "Best error seen (an oracle's choice), then the error at the smallest unweighted loss.",
     grid(headOf(system), others),
   ].join('\n\n');
 }
+
+/** What the table of late errors shows. */
+export const LATE =
+  'Errors in the last sixth of the epochs, all seeds together: median (10th to 90th percentile). The final error is one draw from these for each seed.';
+
+export const lateText = ({ late }: Cell): string => (late ? spreadText(late) : 'missing');
 
 export const degradations = (row: { degradation?: number; publishedDegradation?: number }): string[] => [
   row.degradation === undefined ? 'missing' : ratioText(row.degradation),

@@ -7,6 +7,7 @@ import { type Overrides, presetNamed, type RunPlan, systemOf } from '../../exper
 import { published, publishedCell } from '../../experiments/published.ts';
 import { writeReport } from '../../experiments/report.ts';
 import { readRuns, reportOf, statsOf } from '../../experiments/report-data.ts';
+import { spreadOf } from '../../experiments/report-history.ts';
 import { encodeSafetensors, tensor } from '../../experiments/safetensors.ts';
 import { SweepFolder } from '../../experiments/sweep-folder.ts';
 import { sweepPlan } from '../../experiments/sweep-plan.ts';
@@ -85,6 +86,15 @@ describe('statsOf', () => {
   });
 });
 
+describe('spreadOf', () => {
+  it('is the median and the percentiles of any order of values', () => {
+    const values = Array.from({ length: 101 }, (_, k) => (37 * k) % 101);
+    expect(spreadOf(values)).toEqual({ low: 10, median: 50, high: 90 });
+    expect(spreadOf([3])).toEqual({ low: 3, median: 3, high: 3 });
+    expect(spreadOf([])).toBeUndefined();
+  });
+});
+
 describe('the published tables', () => {
   it('have every cell', () => {
     const sizes = Object.values(published).map(({ couplings, rows }) => {
@@ -158,6 +168,10 @@ describe('the report of a partial sweep', () => {
     }
     expect(text).toContain('| missing<br>published 1.55e-3 ± 1.32e-3 |');
     expect(text).toContain('published 1.40e-3 ± 1.76e-3<br>5x ▲');
+    // Made-up histories have one look towards the end, at the final error, and an earlier one that does not count.
+    for (const part of ['| 4.34e-3 (4.34e-3 to 4.34e-3) | 7.00e-3 (7.00e-3 to 7.00e-3) |', '| missing | missing |'])
+      expect(text).toContain(part);
+    expect(page).toContain('7.00e-3 (7.00e-3 to 7.00e-3)');
     expect(page).toContain('<span class="far">5x ▲</span>');
     expect(page.match(/class="warning"/g)).toHaveLength(3);
     expect(page.match(/<svg /g)).toHaveLength(3 + 1 + 2);
@@ -206,6 +220,14 @@ it('a summary that cannot be read is named, not counted', async () => {
   const path = sweepOf('quick', mixed);
   const id = 'thermoelasticity-gamma50-adam-grad-norm-s42';
   writeFileSync(join(path, 'runs', id, 'summary.json'), '{}');
+  const { report } = await writeReport(path);
+  expect([report.done, report.damaged]).toEqual([6, [id]]);
+});
+
+it('a history that cannot be read makes a run damaged, too', async () => {
+  const path = sweepOf('quick', mixed);
+  const id = 'thermoelasticity-gamma50-adam-grad-norm-s42';
+  writeFileSync(join(path, 'runs', id, 'metrics.jsonl'), '{"epoch":25,');
   const { report } = await writeReport(path);
   expect([report.done, report.damaged]).toEqual([6, [id]]);
 });
