@@ -13,7 +13,7 @@ import { measureRoofline, peakAgain, type Roofline, timestampsTell } from './roo
 import { benchStack, HEIGHTS, type StackRow } from './stack.ts';
 import { benchStep, type StepRow } from './steps.ts';
 import { type Clock, type Effort, QUICK, THOROUGH } from './timing.ts';
-import { ORIGINS, originName, workloads } from './workloads.ts';
+import { ORIGINS, originName, squares, workloads } from './workloads.ts';
 
 export const parts = ['roofline', 'kernels', 'steps', 'laplacian', 'stack', 'peers'] as const;
 export type Part = (typeof parts)[number];
@@ -26,6 +26,8 @@ export interface Selection {
   readonly library: Library;
   /** Whose calls the kernels are timed at. */
   readonly origins: readonly Origin[];
+  /** Whether kernels are timed at large matrices, too. */
+  readonly squares: boolean;
   /** Whose training steps are timed. */
   readonly steps: readonly Origin[];
   /** Systems whose runs are stacked. */
@@ -77,7 +79,7 @@ export function select(
   const chosen = parts.filter((part) => (names.length === 0 ? !UPON_REQUEST.includes(part) : names.includes(part)));
   const usual = (all: readonly Origin[]) => (quick ? all.slice(0, 1) : all);
   if (only === undefined)
-    return { parts: chosen, library, origins: usual(ORIGINS), steps: usual(STEPS), stacks: STACKS };
+    return { parts: chosen, library, origins: usual(ORIGINS), squares: !quick, steps: usual(STEPS), stacks: STACKS };
   const kernels = library.filter(({ name }) => name.includes(only));
   const named = (all: readonly Origin[]) => all.filter((origin) => originName(origin).includes(only));
   const byKernel = kernels.length > 0;
@@ -86,6 +88,7 @@ export function select(
     parts: chosen.filter((part) => reference || (part !== 'laplacian' && part !== 'peers')),
     library: byKernel ? kernels : library,
     origins: byKernel ? usual(ORIGINS) : named(ORIGINS),
+    squares: byKernel && !quick,
     steps: byKernel ? [] : named(STEPS),
     stacks: byKernel ? [] : systems.map(({ name }) => name).filter((name) => name.includes(only)),
   };
@@ -134,9 +137,10 @@ export async function bench(device: Device, options: BenchOptions): Promise<Benc
       clock,
       effort,
       onStart,
-      workloads: workloads(options.library, device, selection.origins).filter(({ kernel }) =>
-        selection.library.includes(kernel),
-      ),
+      workloads: [
+        ...workloads(options.library, device, selection.origins),
+        ...(selection.squares ? squares(options.library, device.capabilities) : []),
+      ].filter(({ kernel }) => selection.library.includes(kernel)),
       versions: options.versions,
     });
     result = { ...result, kernels };

@@ -1,5 +1,6 @@
 /** The sizes that matter: what the training steps of the systems really ask of each kernel. */
 import {
+  type Capabilities,
   compile,
   type Device,
   type Graph,
@@ -17,7 +18,7 @@ import { type Optimizer, resolveParameters, type System, systemNamed } from '../
 /** One call of one kernel as a system makes it: parameters and shapes as in the kernel's `cases`. */
 export interface Workload {
   readonly kernel: Kernel;
-  /** Who makes the call, for instance `thermoelasticity x 16`. */
+  /** Who makes the call, for instance `thermoelasticity x 16`; what is measured where no system does. */
   readonly origin: string;
   readonly params: Params;
   readonly shapes: readonly Shape[];
@@ -63,6 +64,18 @@ export function workloads(library: Library, device: Device, origins = ORIGINS): 
   });
   const uncalled = library.filter((kernel) => called.every((workload) => workload.kernel !== kernel));
   return [...called, ...uncalled.flatMap(largestCase)];
+}
+
+/** Matrices of which every engine's speed is known: far larger than what the systems multiply. */
+export function squares(library: Library, { software }: Pick<Capabilities, 'software'>): Workload[] {
+  const n = software ? 512 : 2048;
+  const shapes = [
+    [n, n],
+    [n, n],
+  ];
+  return library
+    .filter(({ name }) => name === 'matmul')
+    .map((kernel) => ({ kernel, origin: 'large matrices', params: { ta: false, tb: false }, shapes }));
 }
 
 function heaviest(kernel: Kernel, graphs: readonly Graph[], origin: string): Workload[] {

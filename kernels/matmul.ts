@@ -28,6 +28,8 @@ export const matmul: Kernel = {
     matmulCase([2, 3], 7, 1, 9, true, false),
     matmulCase([2], 64, 64, 64, false, false),
     matmulCase([], 67, 33, 130, true, false),
+    matmulCase([], 259, 301, 37, false, false),
+    matmulCase([], 256, 384, 48, true, true),
   ],
   versions: [
     {
@@ -43,7 +45,16 @@ export const matmul: Kernel = {
         const { M, N, K } = sizes(call);
         return Math.min(M, N) >= 16 && K >= 4;
       },
-      build: tiled,
+      build: (call) => tiled(call, 64),
+    },
+    {
+      name: 'block',
+      why: 'the same with 128 x 128 and 8 x 8: a load from workgroup memory for 16 multiplications, for matrices large enough to fill a GPU with such blocks',
+      supports: (call) => {
+        const { M, N, K } = sizes(call);
+        return Math.min(M, N) >= 256 && K >= 8;
+      },
+      build: (call) => tiled(call, 128),
     },
     {
       name: 'lanes',
@@ -106,64 +117,108 @@ function perElement(call: Call): Build {
   return { stages: [[{ ...OPERANDS, code, threads: 64, groups: [Math.ceil((M * N) / 64), 1, sizeOf(batch)] }]] };
 }
 
-const TILE = 64;
-const DEPTH = 16;
-/** Distance of rows in workgroup memory: odd, so that they start in different banks. */
-const PITCH = TILE + 1;
+/** Invocations of a workgroup along the rows and along the columns of its tile. */
+const SIDE = 16;
+/** Elements of each operand that an invocation brings to workgroup memory at a time. */
+const SHARE = 4;
 
-function tiled(call: Call): Build {
+/**
+ * `extent` x `extent` outputs of a workgroup, a sixteenth of the rows by a sixteenth of the columns in each invocation's
+ * registers. Strips of both operands pass through workgroup memory; while one is multiplied, the next is on its way.
+ */
+function tiled(call: Call, extent: number): Build {
   const { batch, M, N, K } = sizes(call);
   const { y } = elements(call);
-  const rows = range(4);
+  const depth = (SHARE * SIDE * SIDE) / extent;
+  const pitch = pitchOf(extent);
+  const quads = range(extent / (4 * SIDE));
+  const shares = range(SHARE);
+  const load = (start: string) =>
+    shares.map(
+      (k) => `l${k} = ${loadShare(call, 0, extent, k, start)}; r${k} = ${loadShare(call, 1, extent, k, start)};`,
+    );
   const code = `
   let z = group.z;
-  let column = thread % 16u;
-  let row = thread / 16u;
-  ${rows.map((r) => `var s${r} = vec4f();`).join(' ')}
-  for (var start = 0u; start < ${K}u; start += ${DEPTH}u) {
-    for (var e = thread; e < ${TILE * DEPTH}u; e += 256u) {
-      ${stage(call, 0)}
-      ${stage(call, 1)}
-    }
+  let column = thread % ${SIDE}u;
+  let row = thread / ${SIDE}u;
+  ${quads.flatMap((r) => quads.flatMap((c) => range(4).map((i) => `var s${r}${i}_${c} = vec4f();`))).join(' ')}
+  ${shares.map((k) => `var l${k}: f32; var r${k}: f32;`).join(' ')}
+  ${load('0u').join('\n  ')}
+  for (var start = 0u; start < ${K}u; start += ${depth}u) {
+    ${shares.map((k) => storeShare(call, extent, k)).join('\n    ')}
     workgroupBarrier();
-    for (var d = 0u; d < ${DEPTH}u; d++) {
-      let r = vec4f(${rows.map((c) => `right[d * ${PITCH}u + column + ${16 * c}u]`).join(', ')});
-      ${rows.map((r) => `s${r} = fma(vec4f(left[d * ${PITCH}u + row + ${16 * r}u]), r, s${r});`).join(' ')}
+    let next = start + ${depth}u;
+    if (next < ${K}u) {
+      ${load('next').join('\n      ')}
+    }
+    for (var d = 0u; d < ${depth}u; d++) {
+      ${quads.map((q) => `let a${q} = left[d * ${pitch}u + row + ${SIDE * q}u]; let b${q} = right[d * ${pitch}u + column + ${SIDE * q}u];`).join(' ')}
+      ${quads
+        .flatMap((r) =>
+          range(4).map((i) =>
+            quads.map((c) => `s${r}${i}_${c} = fma(vec4f(a${r}[${i}]), b${c}, s${r}${i}_${c});`).join(' '),
+          ),
+        )
+        .join('\n      ')}
     }
     workgroupBarrier();
   }
-  ${rows
-    .map((r) =>
-      rows
-        .map((c) => {
-          const [i, j] = [`(group.y * ${TILE}u + row + ${16 * r}u)`, `(group.x * ${TILE}u + column + ${16 * c}u)`];
-          return `if (${i} < ${M}u && ${j} < ${N}u) { ${y(i, j)} = s${r}[${c}]; }`;
-        })
-        .join('\n  '),
+  ${quads
+    .flatMap((r) =>
+      quads.flatMap((c) =>
+        range(16).map((e) => {
+          const [i, j] = [
+            `(group.y * ${extent}u + row * 4u + ${4 * SIDE * r + (e >> 2)}u)`,
+            `(group.x * ${extent}u + column * 4u + ${4 * SIDE * c + (e & 3)}u)`,
+          ];
+          const inside = [
+            ...(M % extent === 0 ? [] : [`${i} < ${M}u`]),
+            ...(N % extent === 0 ? [] : [`${j} < ${N}u`]),
+          ].join(' && ');
+          return `${inside ? `if (${inside}) ` : ''}{ ${y(i, j)} = s${r}${e >> 2}_${c}[${e & 3}]; }`;
+        }),
+      ),
     )
     .join('\n  ')}`;
-  const strip = { of: 'f32', length: DEPTH * PITCH } as const;
-  const groups = [Math.ceil(N / TILE), Math.ceil(M / TILE), sizeOf(batch)] as const;
-  return { stages: [[{ ...OPERANDS, code, threads: 256, groups, shared: { left: strip, right: strip } }]] };
+  const strip = { of: 'vec4f', length: depth * pitch } as const;
+  const groups = [Math.ceil(N / extent), Math.ceil(M / extent), sizeOf(batch)] as const;
+  const shared = { left: strip, right: strip };
+  return { stages: [[{ ...OPERANDS, code, threads: SIDE * SIDE, groups, shared }]] };
 }
 
-/** Copies an operand's element number `e` of a strip, neighbouring invocations along its shorter stride. */
-function stage(call: Call, operand: 0 | 1): string {
+/** Distance in vectors of the rows of a strip: one more than they have, so that they start in different banks. */
+const pitchOf = (extent: number) => extent / 4 + 1;
+
+/** Where in a strip an invocation's k-th share lies, along the operand's shorter stride; `m` runs over rows or columns of y. */
+function placeOf({ params, inputs }: Call, operand: 0 | 1, extent: number, k: number): { d: string; m: string } {
+  const [outer, inner] = inputs[operand]!.strides.slice(-2) as [number, number];
+  const kLast = (operand === 0) !== (params[operand === 0 ? 'ta' : 'tb'] as boolean);
+  const depth = (SHARE * SIDE * SIDE) / extent;
+  const e = `(thread + ${SIDE * SIDE * k}u)`;
+  const alongK = kLast ? inner <= outer : outer < inner;
+  return alongK ? { d: `${e} % ${depth}u`, m: `${e} / ${depth}u` } : { d: `${e} / ${extent}u`, m: `${e} % ${extent}u` };
+}
+
+/** An invocation's k-th share of an operand's strip from `start` on: 0 beyond the end of the sum. */
+function loadShare(call: Call, operand: 0 | 1, extent: number, k: number, start: string): string {
   const { M, N, K } = sizes(call);
   const { a, b } = elements(call);
-  const layout = call.inputs[operand]!;
-  const [name, extent, group] = operand === 0 ? ['left', M, 'group.y'] : ['right', N, 'group.x'];
-  const transposed = call.params[operand === 0 ? 'ta' : 'tb'] as boolean;
-  const [outer, inner] = layout.strides.slice(-2) as [number, number];
-  // Along k first where k has the unit stride.
-  const kLast = (operand === 0) !== transposed;
-  const alongK = kLast ? inner <= outer : outer < inner;
-  const d = alongK ? `(e % ${DEPTH}u)` : `(e / ${TILE}u)`;
-  const m = alongK ? `(e / ${DEPTH}u)` : `(e % ${TILE}u)`;
-  const at = `min(${group} * ${TILE}u + ${m}, ${(extent as number) - 1}u)`;
-  const k = `min(start + ${d}, ${K - 1}u)`;
-  const value = operand === 0 ? a(at, k) : b(k, at);
-  return `${name}[${d} * ${PITCH}u + ${m}] = select(0.0, ${value}, start + ${d} < ${K}u);`;
+  const { d, m } = placeOf(call, operand, extent, k);
+  const depth = (SHARE * SIDE * SIDE) / extent;
+  const [group, most] = operand === 0 ? ['group.y', M] : ['group.x', N];
+  const limited = (index: string, whole: boolean, last: number) => (whole ? `(${index})` : `min(${index}, ${last}u)`);
+  const at = limited(`${group} * ${extent}u + ${m}`, most % extent === 0, most - 1);
+  const from = limited(`${start} + ${d}`, K % depth === 0, K - 1);
+  const value = operand === 0 ? a(at, from) : b(from, at);
+  return K % depth === 0 ? value : `select(0.0, ${value}, ${start} + ${d} < ${K}u)`;
+}
+
+function storeShare(call: Call, extent: number, k: number): string {
+  const target = (name: string, operand: 0 | 1) => {
+    const { d, m } = placeOf(call, operand, extent, k);
+    return `${name}[(${d}) * ${pitchOf(extent)}u + (${m}) / 4u][(${m}) % 4u]`;
+  };
+  return `${target('left', 0)} = l${k}; ${target('right', 1)} = r${k};`;
 }
 
 /** Vectors of columns and rows that one subgroup accumulates. */

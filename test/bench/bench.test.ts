@@ -11,7 +11,7 @@ import { report } from '../../bench/report.ts';
 import { bandwidthFor, bound, type Ceiling, type Roofline } from '../../bench/roofline.ts';
 import { byScope } from '../../bench/steps.ts';
 import { QUICK, spread } from '../../bench/timing.ts';
-import { workloads } from '../../bench/workloads.ts';
+import { squares, workloads } from '../../bench/workloads.ts';
 import { type Device, type Kernel, openDevice } from '../../engine/index.ts';
 import { library } from '../../kernels/index.ts';
 
@@ -202,5 +202,27 @@ describe('bad input', () => {
     expect(reaction.stacks).toEqual(['reaction-diffusion']);
     expect(reaction.parts).toEqual(['roofline', 'kernels', 'steps', 'stack']);
     expect(select(library, { names: ['peers'], only: 'thermo', quick: true }).parts).toEqual(['peers']);
+  });
+
+  it('has large matrices where kernels are measured, larger ones on a GPU', () => {
+    const squaresOf = (options: { only?: string; quick: boolean }) =>
+      select(library, { names: [], ...options }).squares;
+    expect(squaresOf({ quick: false })).toBe(true);
+    expect(squaresOf({ only: 'matmul', quick: false })).toBe(true);
+    expect(squaresOf({ only: 'matmul', quick: true })).toBe(false);
+    expect(squaresOf({ only: 'thermo', quick: false })).toBe(false);
+    const shapesOn = (software: boolean) => squares(library, { software }).map(({ shapes }) => shapes);
+    expect(shapesOn(true)).toEqual([
+      [
+        [512, 512],
+        [512, 512],
+      ],
+    ]);
+    expect(shapesOn(false)).toEqual([
+      [
+        [2048, 2048],
+        [2048, 2048],
+      ],
+    ]);
   });
 });
