@@ -39,7 +39,7 @@ export function benchCommand(library: Library = shipped, peers?: readonly PeerSp
       'time kernels, training steps, stacks and other programs on this adapter, everything validated before it is timed',
     )
     .option('--only <name>', 'kernels or systems whose name contains this')
-    .option('--quick', 'few samples, the first system only: about ten seconds')
+    .option('--quick', 'few samples, the first system only: about fifteen seconds')
     .option('--out <file>', 'write everything that was measured, as JSON with the machine, to a file')
     .option('--markdown <file>', 'write the tables, as Markdown, to a file')
     .option('--python <program>', 'the Python that has PyTorch or JAX, for peers', 'python3')

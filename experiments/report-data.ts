@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { systemNamed } from '../systems/index.ts';
 import { presetNamed, publishedEpochs, type RunPlan } from './presets.ts';
 import { type Method, methodName, type PublishedCell, published, publishedCell } from './published.ts';
-import { lateErrors, type Spread, spreadOf } from './report-history.ts';
+import { historyOf, lateErrors, type Spread, spreadOf } from './report-history.ts';
 import { readSweep, type SweepRecord } from './sweep-folder.ts';
+import type { Line } from './sweep-records.ts';
 import { type Summary, summarySchema } from './sweep-summary.ts';
 
 /** Mean and deviation over seeds; a single one has no deviation. */
@@ -88,8 +89,8 @@ export const isFar = (ratio: number): boolean => ratio > FAR || ratio < 1 / FAR;
 export interface Found {
   readonly record: SweepRecord;
   readonly summaries: ReadonlyMap<string, Summary>;
-  /** Errors of each finished run in the last sixth of its epochs. */
-  readonly late: ReadonlyMap<string, readonly number[]>;
+  /** Of the same runs. */
+  readonly histories: ReadonlyMap<string, readonly Line[]>;
   readonly damaged: readonly string[];
 }
 
@@ -97,7 +98,7 @@ export interface Found {
 export function readRuns(path: string): Found {
   const record = readSweep(path);
   const summaries = new Map<string, Summary>();
-  const late = new Map<string, readonly number[]>();
+  const histories = new Map<string, readonly Line[]>();
   const damaged: string[] = [];
   for (const run of record.runs) {
     const { id } = run;
@@ -105,13 +106,13 @@ export function readRuns(path: string): Found {
     if (!existsSync(file)) continue;
     try {
       const summary = summarySchema.parse(JSON.parse(readFileSync(file, 'utf8')));
-      late.set(id, lateErrors(path, run));
+      histories.set(id, historyOf(path, run));
       summaries.set(id, summary);
     } catch {
       damaged.push(id);
     }
   }
-  return { record, summaries, late, damaged };
+  return { record, summaries, histories, damaged };
 }
 
 export function reportOf(found: Found): Report {
@@ -181,7 +182,7 @@ function systemReport(runs: readonly RunPlan[], found: Found, compare: boolean):
 function cellOf(
   coupling: number,
   runs: readonly RunPlan[],
-  { summaries, late }: Found,
+  { summaries, histories }: Found,
   published: PublishedCell | undefined,
 ): Cell {
   const found = runs.flatMap(({ id }) => summaries.get(id) ?? []);
@@ -190,7 +191,7 @@ function cellOf(
   const final = over((each) => each.final.error);
   const best = over((each) => each.best.error);
   const bestLoss = over((each) => each.bestLoss.error);
-  const settled = spreadOf(alive.flatMap(({ id }) => late.get(id) ?? []));
+  const settled = spreadOf(alive.flatMap((run) => lateErrors(histories.get(run.id) ?? [], run)));
   const ratio = quotient(final?.mean, published?.mean);
   return {
     ...{ coupling, planned: runs.length, done: found.length, diverged: found.length - alive.length },

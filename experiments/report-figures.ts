@@ -7,7 +7,7 @@ import type { FieldPicture } from './picture.ts';
 import { type RunPlan, systemOf } from './presets.ts';
 import { type Method, methodName } from './published.ts';
 import type { Found, MethodRow, Stats, SystemReport } from './report-data.ts';
-import { errorOf, historyOf } from './report-history.ts';
+import { errorOf } from './report-history.ts';
 import { readSafetensors } from './safetensors.ts';
 import type { Line } from './sweep-records.ts';
 import { draw } from './train.ts';
@@ -115,7 +115,7 @@ function shown({ record, summaries }: Found, { system, couplings }: SystemReport
 }
 
 /** Sum of the loss terms and error over the epochs, a line for each method. Undefined where nothing has finished. */
-export function historyFigure(path: string, found: Found, report: SystemReport): string | undefined {
+export function historyFigure(found: Found, report: SystemReport): string | undefined {
   const runs = shown(found, report);
   if (runs.length === 0) return undefined;
   const { coupling, seed } = runs[0]!;
@@ -124,7 +124,7 @@ export function historyFigure(path: string, found: Found, report: SystemReport):
     `${coupling.name} = ${coupling.value}, seed ${seed}; ${report.measure}`,
     TOP + PANEL.height + 110,
   );
-  const told = runs.map((run) => ({ run, history: historyOf(path, run) }));
+  const told = runs.map((run) => ({ run, history: found.histories.get(run.id) ?? [] }));
   const draw = (at: Box, heading: string, pick: (line: Line, run: RunPlan) => number | null): Lines => {
     const curves = told.map(({ run, history }) => {
       const data = history.map((line): Point => [line.epoch, positive(pick(line, run))]);
@@ -172,9 +172,9 @@ export function describeRun(run: RunPlan): string {
 }
 
 /** Fields, errors and loss terms of a run. */
-export function fieldFigure(path: string, run: RunPlan, fields: readonly FieldPicture[]): string {
+export function fieldFigure({ histories }: Found, run: RunPlan, fields: readonly FieldPicture[]): string {
   const system = systemOf(run);
-  const history = historyOf(path, run);
+  const history = histories.get(run.id) ?? [];
   const terms = Object.keys(history[0]?.losses ?? {});
   const of = (pick: (line: Line) => number | null | undefined) => history.map((line) => pick(line) ?? Number.NaN);
   return draw(system.title, describeRun(run), system.evaluation(), fields, {

@@ -15,13 +15,12 @@ export function historyOf(path: string, { id }: RunPlan): Line[] {
 }
 
 /** The error that a run is judged by. */
-export const errorOf = ({ mean, rmse }: Line, { score }: RunPlan): number | null => (score === 'rmse' ? rmse : mean);
+export const errorOf = ({ mean, rmse }: Line, { score }: Pick<RunPlan, 'score'>): number | null =>
+  score === 'rmse' ? rmse : mean;
 
 /** Errors at the looks of the last sixth of a run's epochs: the final error is one draw from what these show. */
-export const lateErrors = (path: string, run: RunPlan): number[] =>
-  historyOf(path, run)
-    .filter(({ epoch }) => epoch > (5 / 6) * run.epochs)
-    .flatMap((line) => errorOf(line, run) ?? []);
+export const lateErrors = (history: readonly Line[], run: Pick<RunPlan, 'epochs' | 'score'>): number[] =>
+  history.filter(({ epoch }) => epoch > (5 / 6) * run.epochs).flatMap((line) => errorOf(line, run) ?? []);
 
 export interface Spread {
   readonly median: number;

@@ -47,12 +47,12 @@ async function figuresOf(
 ): Promise<Map<string, Figures>> {
   const all = new Map<string, Figures>();
   for (const system of report.systems) {
-    const history = historyFigure(path, found, system);
+    const history = historyFigure(found, system);
     const fields: string[] = [];
     for (const run of fieldRuns(found, system)) {
       const pictures = fieldsOfRun(path, found, run);
       if (!pictures) continue;
-      fields.push(fieldFigure(path, run, pictures));
+      fields.push(fieldFigure(found, run, pictures));
       const trained = systemOf(run);
       const gpu = trained.coordinates.length === 2 ? await device() : undefined;
       if (gpu) fields.push(await surfacesFigure(gpu, trained.title, describeRun(run), trained.evaluation(), pictures));

@@ -130,13 +130,16 @@ function tiled(call: Call, extent: number): Build {
   const { batch, M, N, K } = sizes(call);
   const { y } = elements(call);
   const depth = (SHARE * SIDE * SIDE) / extent;
-  const pitch = pitchOf(extent);
+  // One vector more than a row of a strip has: rows start in different banks.
+  const pitch = extent / 4 + 1;
+  const [left, right] = [strip(call, 0, extent, depth), strip(call, 1, extent, depth)];
   const quads = range(extent / (4 * SIDE));
   const shares = range(SHARE);
-  const load = (start: string) =>
-    shares.map(
-      (k) => `l${k} = ${loadShare(call, 0, extent, k, start)}; r${k} = ${loadShare(call, 1, extent, k, start)};`,
-    );
+  const load = (start: string) => shares.map((k) => `l${k} = ${left.load(k, start)}; r${k} = ${right.load(k, start)};`);
+  const slot = ({ place }: Strip, k: number) => {
+    const { d, m } = place(k);
+    return `[(${d}) * ${pitch}u + (${m}) / 4u][(${m}) % 4u]`;
+  };
   const code = `
   let z = group.z;
   let column = thread % ${SIDE}u;
@@ -145,7 +148,7 @@ function tiled(call: Call, extent: number): Build {
   ${shares.map((k) => `var l${k}: f32; var r${k}: f32;`).join(' ')}
   ${load('0u').join('\n  ')}
   for (var start = 0u; start < ${K}u; start += ${depth}u) {
-    ${shares.map((k) => storeShare(call, extent, k)).join('\n    ')}
+    ${shares.map((k) => `left${slot(left, k)} = l${k}; right${slot(right, k)} = r${k};`).join('\n    ')}
     workgroupBarrier();
     let next = start + ${depth}u;
     if (next < ${K}u) {
@@ -180,45 +183,43 @@ function tiled(call: Call, extent: number): Build {
       ),
     )
     .join('\n  ')}`;
-  const strip = { of: 'vec4f', length: depth * pitch } as const;
+  const array = { of: 'vec4f', length: depth * pitch } as const;
   const groups = [Math.ceil(N / extent), Math.ceil(M / extent), sizeOf(batch)] as const;
-  const shared = { left: strip, right: strip };
+  const shared = { left: array, right: array };
   return { stages: [[{ ...OPERANDS, code, threads: SIDE * SIDE, groups, shared }]] };
 }
 
-/** Distance in vectors of the rows of a strip: one more than they have, so that they start in different banks. */
-const pitchOf = (extent: number) => extent / 4 + 1;
-
-/** Where in a strip an invocation's k-th share lies, along the operand's shorter stride; `m` runs over rows or columns of y. */
-function placeOf({ params, inputs }: Call, operand: 0 | 1, extent: number, k: number): { d: string; m: string } {
-  const [outer, inner] = inputs[operand]!.strides.slice(-2) as [number, number];
-  const kLast = (operand === 0) !== (params[operand === 0 ? 'ta' : 'tb'] as boolean);
-  const depth = (SHARE * SIDE * SIDE) / extent;
-  const e = `(thread + ${SIDE * SIDE * k}u)`;
-  const alongK = kLast ? inner <= outer : outer < inner;
-  return alongK ? { d: `${e} % ${depth}u`, m: `${e} / ${depth}u` } : { d: `${e} / ${extent}u`, m: `${e} % ${extent}u` };
+/** `depth` rows or columns of an operand, from which the workgroup computes its tile; an invocation brings SHARE elements. */
+interface Strip {
+  /** Where the k-th of them lies: `d` along the sum, `m` along the rows or columns of y. */
+  readonly place: (k: number) => { d: string; m: string };
+  /** Its value where the strip begins at `start`: 0 beyond the end of the sum. */
+  readonly load: (k: number, start: string) => string;
 }
 
-/** An invocation's k-th share of an operand's strip from `start` on: 0 beyond the end of the sum. */
-function loadShare(call: Call, operand: 0 | 1, extent: number, k: number, start: string): string {
+function strip(call: Call, operand: 0 | 1, extent: number, depth: number): Strip {
   const { M, N, K } = sizes(call);
   const { a, b } = elements(call);
-  const { d, m } = placeOf(call, operand, extent, k);
-  const depth = (SHARE * SIDE * SIDE) / extent;
+  const [outer, inner] = call.inputs[operand]!.strides.slice(-2) as [number, number];
+  const kLast = (operand === 0) !== (call.params[operand === 0 ? 'ta' : 'tb'] as boolean);
+  // Neighbouring invocations along the operand's shorter stride.
+  const alongK = kLast ? inner <= outer : outer < inner;
+  const place = (k: number) => {
+    const e = `(thread + ${SIDE * SIDE * k}u)`;
+    return alongK
+      ? { d: `${e} % ${depth}u`, m: `${e} / ${depth}u` }
+      : { d: `${e} / ${extent}u`, m: `${e} % ${extent}u` };
+  };
   const [group, most] = operand === 0 ? ['group.y', M] : ['group.x', N];
   const limited = (index: string, whole: boolean, last: number) => (whole ? `(${index})` : `min(${index}, ${last}u)`);
-  const at = limited(`${group} * ${extent}u + ${m}`, most % extent === 0, most - 1);
-  const from = limited(`${start} + ${d}`, K % depth === 0, K - 1);
-  const value = operand === 0 ? a(at, from) : b(from, at);
-  return K % depth === 0 ? value : `select(0.0, ${value}, ${start} + ${d} < ${K}u)`;
-}
-
-function storeShare(call: Call, extent: number, k: number): string {
-  const target = (name: string, operand: 0 | 1) => {
-    const { d, m } = placeOf(call, operand, extent, k);
-    return `${name}[(${d}) * ${pitchOf(extent)}u + (${m}) / 4u][(${m}) % 4u]`;
+  const load = (k: number, start: string) => {
+    const { d, m } = place(k);
+    const at = limited(`${group} * ${extent}u + ${m}`, most % extent === 0, most - 1);
+    const from = limited(`${start} + ${d}`, K % depth === 0, K - 1);
+    const value = operand === 0 ? a(at, from) : b(from, at);
+    return K % depth === 0 ? value : `select(0.0, ${value}, ${start} + ${d} < ${K}u)`;
   };
-  return `${target('left', 0)} = l${k}; ${target('right', 1)} = r${k};`;
+  return { place, load };
 }
 
 /** Vectors of columns and rows that one subgroup accumulates. */
