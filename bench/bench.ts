@@ -1,9 +1,9 @@
 /** One run of the benchmark: which parts, on which kernels and systems, and everything that came out. */
 import { loadavg } from 'node:os';
 import type { Device, Library } from '../engine/index.ts';
-import type { Choices } from '../experiments/choices.ts';
-import { type Fingerprint, fingerprint } from '../experiments/doctor.ts';
-import { optimizers, UsageError } from '../experiments/settings.ts';
+import type { Choices } from '../experiments/adapter/choices.ts';
+import { type Fingerprint, fingerprint } from '../experiments/adapter/fingerprint.ts';
+import { optimizers, UsageError } from '../experiments/training/settings.ts';
 import { systems } from '../systems/index.ts';
 import { type DispatchCost, measureDispatch } from './dispatch.ts';
 import { benchKernels, type KernelRow } from './kernels.ts';

@@ -3,6 +3,7 @@ import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Command } from 'commander';
 import type { Library } from '../engine/index.ts';
+import { tunedChoices } from '../experiments/adapter/tune-cache.ts';
 import {
   type Global,
   jsonOption,
@@ -11,9 +12,8 @@ import {
   say,
   untunedOption,
   withDevice,
-} from '../experiments/command-io.ts';
-import { UsageError } from '../experiments/settings.ts';
-import { tunedChoices } from '../experiments/tune-cache.ts';
+} from '../experiments/command/output.ts';
+import { UsageError } from '../experiments/training/settings.ts';
 import { library as shipped } from '../kernels/index.ts';
 import { bench, parts, select } from './bench.ts';
 import { compare, comparisonText, readResult } from './compare.ts';

@@ -1,7 +1,7 @@
 /** Two runs of the benchmark on one machine: what became slower or larger, beyond noise. */
 import { existsSync, readFileSync } from 'node:fs';
-import { table } from '../experiments/explain.ts';
-import { UsageError } from '../experiments/settings.ts';
+import { table } from '../experiments/show/table.ts';
+import { UsageError } from '../experiments/training/settings.ts';
 import type { BenchResult } from './bench.ts';
 import type { Spread } from './timing.ts';
 

@@ -1,9 +1,9 @@
 /** The work that peers are compared on: thermoelasticity's loss and its gradient, or a whole SOAP step with grad-norm. */
 import { cpus } from 'node:os';
 import { compile, type Device, evaluate, grad, graphOf, type Library, Program, simplify } from '../engine/index.ts';
-import { distance } from '../experiments/quantity.ts';
-import { modelFor, termsSource } from '../experiments/sources.ts';
-import { Trainer } from '../experiments/trainer.ts';
+import { modelFor, termsSource } from '../experiments/training/tapes.ts';
+import { Trainer } from '../experiments/training/trainer.ts';
+import { distance } from '../experiments/verify/quantity.ts';
 import { initialTheta, inputValues, shareThetas, systemNamed } from '../systems/index.ts';
 import type { Contestant } from './interleave.ts';
 import { optionsOf } from './workloads.ts';

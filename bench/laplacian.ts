@@ -24,7 +24,7 @@ import {
   type Var,
   vjp,
 } from '../engine/index.ts';
-import { distance } from '../experiments/quantity.ts';
+import { distance } from '../experiments/verify/quantity.ts';
 import {
   type Architecture,
   initialTheta,

@@ -4,7 +4,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import type { Device, Library } from '../engine/index.ts';
-import { distance } from '../experiments/quantity.ts';
+import { distance } from '../experiments/verify/quantity.ts';
 import { type Ours, oursGradient, oursStep, problemOf } from './gradient.ts';
 import { interleaved, type Ratio, ratioOf } from './interleave.ts';
 import { Peer, type PeerCommand, PeerError } from './peer-process.ts';

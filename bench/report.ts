@@ -1,6 +1,6 @@
 /** What a run of the benchmark found, as text of at most 100 columns. */
-import { table } from '../experiments/explain.ts';
-import { memoryText } from '../experiments/plans.ts';
+import { table } from '../experiments/show/table.ts';
+import { memoryText } from '../experiments/training/plans.ts';
 import type { BenchResult } from './bench.ts';
 import type { KernelRow } from './kernels.ts';
 import type { Ceiling, Roofline } from './roofline.ts';

@@ -1,5 +1,5 @@
 /** What stacking independent runs on the leading axis gains: steps of a run per second against the height of the stack. */
-import { type Backend, Trainer } from '../experiments/trainer.ts';
+import { type Backend, Trainer } from '../experiments/training/trainer.ts';
 import { type Optimizer, systemNamed } from '../systems/index.ts';
 import { type Contestant, interleaved, type Ratio, ratioOf } from './interleave.ts';
 import type { Effort, Spread } from './timing.ts';

@@ -1,7 +1,7 @@
 /** Whole training steps of the systems, as `train` takes them, and where their time goes. */
 import type { Timing } from '../engine/index.ts';
-import type { Memory } from '../experiments/plans.ts';
-import { type Backend, Trainer } from '../experiments/trainer.ts';
+import type { Memory } from '../experiments/training/plans.ts';
+import { type Backend, Trainer } from '../experiments/training/trainer.ts';
 import { countOf, type Optimizer, systemNamed } from '../systems/index.ts';
 import { type Effort, type Spread, spread } from './timing.ts';
 import { optionsOf, originName } from './workloads.ts';

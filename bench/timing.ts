@@ -1,6 +1,6 @@
 /** How long a plan takes on a device: by timestamp queries where the adapter has them, else by the wall clock. */
 import { type Device, type Plan, Program, sizeOf } from '../engine/index.ts';
-import { samples } from '../experiments/check.ts';
+import { samples } from '../experiments/verify/kernels.ts';
 
 /** How time is told in one run of the benchmark. */
 export interface Clock {

@@ -2,8 +2,9 @@
 import { existsSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import type { Device, Library } from '../engine/index.ts';
-import { type Global, jsonOption, putJson, say, withDevice } from '../experiments/command-io.ts';
-import { table } from '../experiments/explain.ts';
+import { cachePath, forgetCache, readCache, type TuneCache, writeCache } from '../experiments/adapter/tune-cache.ts';
+import { type Global, jsonOption, putJson, say, withDevice } from '../experiments/command/output.ts';
+import { table } from '../experiments/show/table.ts';
 import {
   choice,
   integer,
@@ -13,9 +14,8 @@ import {
   seedList,
   UsageError,
   weightings,
-} from '../experiments/settings.ts';
-import type { TrainerOptions } from '../experiments/sources.ts';
-import { cachePath, forgetCache, readCache, type TuneCache, writeCache } from '../experiments/tune-cache.ts';
+} from '../experiments/training/settings.ts';
+import type { TrainerOptions } from '../experiments/training/tapes.ts';
 import { library as shipped } from '../kernels/index.ts';
 import { type Optimizer, systemNamed, systems } from '../systems/index.ts';
 import { measureDispatch } from './dispatch.ts';

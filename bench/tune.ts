@@ -1,9 +1,9 @@
 /** Measures, for each kernel call of training programs, which version is the fastest on this adapter. */
 import { type Call, type Device, type Kernel, type Library, UnknownVersionError } from '../engine/index.ts';
-import { callText, dense, shadersOf } from '../experiments/choices.ts';
-import { trainingPlans } from '../experiments/plans.ts';
-import type { TrainerOptions } from '../experiments/sources.ts';
-import type { TuneCache } from '../experiments/tune-cache.ts';
+import { callText, dense, shadersOf } from '../experiments/adapter/choices.ts';
+import type { TuneCache } from '../experiments/adapter/tune-cache.ts';
+import { trainingPlans } from '../experiments/training/plans.ts';
+import type { TrainerOptions } from '../experiments/training/tapes.ts';
 import { ratioOf } from './interleave.ts';
 import { dispatchesOf } from './kernels.ts';
 import { type Clock, type Effort, type Prepared, prepare, type Spread, spread } from './timing.ts';

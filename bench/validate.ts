@@ -12,8 +12,8 @@ import {
   sizeOf,
   type Var,
 } from '../engine/index.ts';
-import { samples } from '../experiments/check.ts';
-import { distance } from '../experiments/quantity.ts';
+import { samples } from '../experiments/verify/kernels.ts';
+import { distance } from '../experiments/verify/quantity.ts';
 import type { Workload } from './workloads.ts';
 
 /** A workload on a tape, with random inputs and what it should give. */

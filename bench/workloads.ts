@@ -11,8 +11,8 @@ import {
   type Shape,
   sizeOf,
 } from '../engine/index.ts';
-import { optimizers } from '../experiments/settings.ts';
-import { stepSource } from '../experiments/sources.ts';
+import { optimizers } from '../experiments/training/settings.ts';
+import { stepSource } from '../experiments/training/tapes.ts';
 import { type Optimizer, resolveParameters, type System, systemNamed } from '../systems/index.ts';
 
 /** One call of one kernel as a system makes it: parameters and shapes as in the kernel's `cases`. */

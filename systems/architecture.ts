@@ -1,4 +1,5 @@
 /** The sizes of a tanh network and how its parameters lie in a row of theta: layer by layer, W [out,in] then b [out]. */
+import { UserError } from '../engine/index.ts';
 import type { MatrixBlock } from '../optim/index.ts';
 
 /** Shape of one network. */
@@ -10,7 +11,7 @@ export interface Architecture {
 }
 
 /** A network's shape or parameter vector that makes no sense. */
-export class NetworkError extends Error {
+export class NetworkError extends UserError {
   override readonly name = 'NetworkError';
 }
 

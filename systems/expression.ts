@@ -20,11 +20,12 @@ import {
   sub,
   type Tape,
   tanh,
+  UserError,
   type Var,
 } from '../engine/index.ts';
 
 /** An equation that cannot be read, or that uses a name the system does not have. */
-export class ExpressionError extends Error {
+export class ExpressionError extends UserError {
   override readonly name = 'ExpressionError';
 }
 

@@ -1,7 +1,8 @@
+import { UserError } from '../engine/index.ts';
 import { MersenneTwister } from './random.ts';
 
 /** A point recipe that makes no sense. */
-export class PointsError extends Error {
+export class PointsError extends UserError {
   override readonly name = 'PointsError';
 }
 

@@ -1,7 +1,8 @@
 import { LuDecomposition, Matrix } from 'ml-matrix';
+import { UserError } from '../engine/index.ts';
 
 /** A Poisson-Boltzmann problem that is ill-posed, or whose solution Newton's method did not find. */
-export class PoissonBoltzmannError extends Error {
+export class PoissonBoltzmannError extends UserError {
   override readonly name = 'PoissonBoltzmannError';
 }
 

@@ -5,7 +5,8 @@ const LOWER = 0x7fffffff;
 const TWIST = 0x9908b0df;
 
 /** A seed that a 32-bit generator cannot take. */
-export class SeedError extends Error {
+import { UserError } from '../engine/index.ts';
+export class SeedError extends UserError {
   override readonly name = 'SeedError';
 }
 

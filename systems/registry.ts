@@ -1,5 +1,6 @@
 /** Every system by name. To add one: write its file and its line here. */
 
+import { UserError } from '../engine/index.ts';
 import { electroosmoticFlow } from './electroosmotic-flow.ts';
 import { nernstPlanckPoisson } from './nernst-planck-poisson.ts';
 import { reactionDiffusion } from './reaction-diffusion.ts';
@@ -16,7 +17,7 @@ export const systems: readonly System[] = [
 ];
 
 /** A name that no system has. */
-export class UnknownSystemError extends Error {
+export class UnknownSystemError extends UserError {
   override readonly name = 'UnknownSystemError';
 }
 

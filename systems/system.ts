@@ -1,4 +1,5 @@
 /** What a system is: equations, conditions, points and a reference to measure errors against, as data. */
+import { UserError } from '../engine/index.ts';
 
 export interface PhysicalParameter {
   readonly value: number;
@@ -68,7 +69,7 @@ export interface System {
 }
 
 /** A parameter the system does not have, or a value it cannot take. */
-export class ParameterError extends Error {
+export class ParameterError extends UserError {
   override readonly name = 'ParameterError';
 }
 

@@ -1,6 +1,5 @@
 /** Kernel calls of a graph: which version serves each, and its pieces of work. */
 import type { Graph, Params } from '../tape/tape.ts';
-import type { CompileOptions, PlannedCall } from './compile.ts';
 import { dotProduct } from './dot.ts';
 import {
   type Call,
@@ -12,6 +11,7 @@ import {
   type Version,
 } from './kernel.ts';
 import type { KernelCall } from './place.ts';
+import type { CompileOptions, PlannedCall } from './plan.ts';
 import type { Piece } from './shader.ts';
 
 /**

@@ -1,7 +1,8 @@
 /** What can go wrong between this process and the GPU. One class per mistake; the message names the remedy. */
+import { UserError } from '../tape/error.ts';
 
 /** No adapter: no Vulkan driver, or one that Dawn refuses. */
-export class NoAdapterError extends Error {
+export class NoAdapterError extends UserError {
   override readonly name = 'NoAdapterError';
 }
 

@@ -1,12 +1,4 @@
-export {
-  type CompileOptions,
-  compile,
-  type Library,
-  type Plan,
-  type PlannedCall,
-  type Slot,
-  type Source,
-} from './compile.ts';
+export { compile } from './compile.ts';
 export * from './device.ts';
 export * from './errors.ts';
 export {
@@ -23,5 +15,6 @@ export {
   UnknownVersionError,
   type Version,
 } from './kernel.ts';
+export type { CompileOptions, Library, Plan, PlannedCall, Slot, Source } from './plan.ts';
 export { BufferSizeError, Program, type Timing, UnknownValueError } from './program.ts';
 export { shareTemporaries } from './temporaries.ts';

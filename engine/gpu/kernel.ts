@@ -2,6 +2,7 @@
  * What a handwritten kernel is. A kernel means a tape: it implements a composite of the same name, and the composite's
  * body stays the definition. Remove a kernel from the library and the body is compiled instead; nothing else changes.
  */
+import { UserError } from '../tape/error.ts';
 import { type Shape, sizeOf } from '../tape/shape.ts';
 import type { Params, Var } from '../tape/tape.ts';
 
@@ -117,7 +118,7 @@ export function element(name: string, layout: Layout, indices: readonly string[]
 }
 
 /** A pinned version that the family does not have. */
-export class UnknownVersionError extends Error {
+export class UnknownVersionError extends UserError {
   override readonly name = 'UnknownVersionError';
   constructor(kernel: Kernel, version: string) {
     super(`${kernel.name} has no version ${version}; it has ${kernel.versions.map(({ name }) => name).join(', ')}`);

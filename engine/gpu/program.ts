@@ -1,11 +1,12 @@
 /** A plan on a device: upload, run many steps per submit, read back rarely, time by dispatch. */
+import { UserError } from '../tape/error.ts';
 import { sizeOf } from '../tape/shape.ts';
-import type { Plan, PlannedDispatch, PlannedValue } from './compile.ts';
 import type { Device } from './device.ts';
 import { GpuError } from './errors.ts';
+import type { Plan, PlannedDispatch, PlannedValue } from './plan.ts';
 
 /** A value that needs a larger buffer than the adapter offers. */
-export class BufferSizeError extends Error {
+export class BufferSizeError extends UserError {
   override readonly name = 'BufferSizeError';
   constructor(value: string, bytes: number, limit: number) {
     super(`${value} needs ${bytes} bytes; this adapter's buffers end at ${limit}: use fewer points, networks or runs`);

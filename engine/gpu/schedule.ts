@@ -4,6 +4,7 @@
  * the longest way goes first, and everything else as late as it can, together with what else is due then. Expressions
  * of one size that read each other's elements at the same index only cost no step: they share a loop.
  */
+import { UserError } from '../tape/error.ts';
 import { rowOf } from '../tape/ops.ts';
 import { sizeOf } from '../tape/shape.ts';
 import type { Graph, Node } from '../tape/tape.ts';
@@ -28,7 +29,7 @@ export class UpdateConflict extends Error {
 }
 
 /** A computation that reads or writes more buffers than one dispatch may bind. */
-export class BindingLimitError extends Error {
+export class BindingLimitError extends UserError {
   override readonly name = 'BindingLimitError';
 }
 

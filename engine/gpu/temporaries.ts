@@ -1,5 +1,5 @@
 /** Programs that never run at once need their temporaries one after the other: one set of buffers serves them all. */
-import type { Plan, Slot } from './compile.ts';
+import type { Plan, Slot } from './plan.ts';
 
 /**
  * The plans with their temporaries named, and a plan without dispatches that holds them: its program is what the others

@@ -17,7 +17,7 @@ import {
   transpose,
   type Var,
 } from '../../engine/index.ts';
-import { stepSource, termsSource } from '../../experiments/sources.ts';
+import { stepSource, termsSource } from '../../experiments/training/tapes.ts';
 import { library } from '../../kernels/index.ts';
 import { resolveParameters, thermoelasticity } from '../../systems/index.ts';
 import { leastAdapter, llvmpipe } from '../support/gpu.ts';

@@ -23,7 +23,7 @@ import {
   sum,
   type Var,
 } from '../../engine/index.ts';
-import { stepSource } from '../../experiments/sources.ts';
+import { stepSource } from '../../experiments/training/tapes.ts';
 import { library } from '../../kernels/index.ts';
 import { resolveParameters, thermoelasticity } from '../../systems/index.ts';
 import { leastAdapter, llvmpipe, poison } from '../support/gpu.ts';

@@ -1,7 +1,7 @@
 /** The Gram matrix of per-sample weight gradients: its meaning against gradients taken one by one. */
 import { describe, expect, it } from 'vitest';
 import { compile, evaluate, graphOf, input, newTape, type Source, simplify, sizeOf } from '../../engine/index.ts';
-import { explicitRows } from '../../experiments/ntk-tape.ts';
+import { explicitRows } from '../../experiments/ntk/tape.ts';
 import { jetGram, library } from '../../kernels/index.ts';
 import { leastAdapter, llvmpipe } from '../support/gpu.ts';
 import { generator, relative, uniform } from '../support/tensors.ts';

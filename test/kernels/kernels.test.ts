@@ -14,7 +14,7 @@ import {
   type Version,
 } from '../../engine/index.ts';
 import { stridesOf } from '../../engine/tape/shape.ts';
-import { check } from '../../experiments/check.ts';
+import { check } from '../../experiments/verify/kernels.ts';
 import { library } from '../../kernels/index.ts';
 import { leastAdapter, llvmpipe } from '../support/gpu.ts';
 

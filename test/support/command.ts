@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { expect, vi } from 'vitest';
-import { main, tapir as program } from '../../experiments/main.ts';
+import { main, tapir as program } from '../../experiments/command/main.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 export const command = resolve(root, 'bin/tapir.mjs');

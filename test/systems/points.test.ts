@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { pointsOf, readGolden, type SystemCase } from '../../experiments/golden.ts';
+import { pointsOf, readGolden, type SystemCase } from '../../experiments/verify/golden.ts';
 import {
   boundaryLayerPoints,
   channelPoints,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { pointsOf, readGolden } from '../../experiments/golden.ts';
+import { pointsOf, readGolden } from '../../experiments/verify/golden.ts';
 import {
   channelPotential,
   PoissonBoltzmannError,

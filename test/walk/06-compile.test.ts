@@ -5,8 +5,9 @@
  * over which buffers. A plan is data and needs no GPU; `Program` uploads it and runs it, many steps to a submission.
  */
 import { expect, it } from 'vitest';
-import { compile, type Plan } from '../../engine/gpu/compile.ts';
+import { compile } from '../../engine/gpu/compile.ts';
 import type { Capabilities } from '../../engine/gpu/kernel.ts';
+import type { Plan } from '../../engine/gpu/plan.ts';
 import { grad, input, matmul, mean, mul, newTape, square, sub, tanh } from '../../engine/tape/index.ts';
 
 /** An adapter with the least that WebGPU promises. */

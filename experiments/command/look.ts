@@ -1,0 +1,174 @@
+/** Commands that look: verify, check, list, doctor. */
+import { Command } from 'commander';
+import { library } from '../../kernels/index.ts';
+import { systems } from '../../systems/index.ts';
+import { computes, fingerprint } from '../adapter/fingerprint.ts';
+import { readCache, type TuneCache } from '../adapter/tune-cache.ts';
+import { table } from '../show/table.ts';
+import { UsageError } from '../training/settings.ts';
+import { readGolden } from '../verify/golden.ts';
+import { type CheckResult, casesOf, check } from '../verify/kernels.ts';
+import { type CaseResult, verify } from '../verify/system.ts';
+import { type Global, jsonOption, pinOption, putJson, say, withDevice } from './output.ts';
+
+export function verifyCommand(): Command {
+  return new Command('verify')
+    .argument('<case...>', 'golden cases: NAME.json, with NAME.safetensors beside it')
+    .description('hold Tapir against reference data, on the GPU and in float64')
+    .addOption(pinOption())
+    .addOption(jsonOption())
+    .action(async (paths: string[], { json, kernel }: Global) => {
+      for (const path of paths) readGolden(path);
+      const cases = await withDevice(async (device) => {
+        const results: CaseResult[] = [];
+        for (const path of paths) {
+          const result = await verify(path, { device, library, versions: kernel ?? {} });
+          say(caseText(result), { json: json ?? false });
+          results.push(result);
+        }
+        return results;
+      });
+      const ok = cases.every((each) => each.ok);
+      if (json) putJson({ ok, cases });
+      if (!ok) process.exitCode = 1;
+    });
+}
+
+function caseText({ file, ok, quantities }: CaseResult): string {
+  const rows = quantities.map(({ name, relativeError, tolerance, ok: good, note }) => [
+    good ? 'ok' : 'FAILED',
+    name,
+    relativeError.toExponential(1),
+    tolerance.toExponential(0),
+    note ?? '',
+  ]);
+  return `${file}: ${ok ? 'ok' : 'FAILED'}\n${table(['', 'quantity', 'error', 'tolerance', ''], rows, [2, 3])}\n`;
+}
+
+export function checkCommand(): Command {
+  return new Command('check')
+    .description('prove every version of every kernel on this adapter against its meaning in float64')
+    .option('--only <name>', 'kernels whose name contains this')
+    .addOption(jsonOption())
+    .action(async ({ json, only }: Global & { only?: string }) => {
+      const chosen = library.filter(({ name }) => name.includes(only ?? ''));
+      if (chosen.length === 0)
+        throw new UsageError(`no kernel is called ${only}; there are ${library.map(({ name }) => name).join(', ')}`);
+      const results: CheckResult[] = [];
+      const adapter = await withDevice(async (device) => {
+        for (const { kernel, version, which } of casesOf(chosen)) {
+          const result = await check(device, kernel, version, which);
+          results.push(result);
+          if (!result.ok)
+            say(
+              `FAILED ${result.kernel}.${result.version} ${result.case}: ${result.error.toExponential(1)} > ${result.tolerance.toExponential(1)}`,
+              { json: json ?? false },
+            );
+        }
+        return device.info.name;
+      });
+      const ok = results.every((result) => result.ok);
+      say(checkTable(results, adapter), { json: json ?? false });
+      if (json) putJson({ ok, adapter, results });
+      if (!ok) process.exitCode = 1;
+    });
+}
+
+function checkTable(results: readonly CheckResult[], adapter: string): string {
+  const keys = [...new Set(results.map(({ kernel, version }) => `${kernel} ${version}`))];
+  const rows = keys.map((key) => {
+    const all = results.filter(({ kernel, version }) => `${kernel} ${version}` === key);
+    const run = all.filter(({ skipped }) => !skipped);
+    const failed = run.filter((result) => !result.ok).length;
+    const worst = Math.max(0, ...run.map(({ error, tolerance }) => error / tolerance));
+    return [
+      all[0]!.kernel,
+      all[0]!.version,
+      String(run.length),
+      String(all.length - run.length),
+      failed === 0 ? 'ok' : `${failed} FAILED`,
+      worst.toFixed(2),
+    ];
+  });
+  return `${table(['kernel', 'version', 'cases', 'not for it', '', 'worst error / tolerance'], rows, [2, 3, 5])}\non ${adapter}`;
+}
+
+export function listCommand(): Command {
+  return new Command('list')
+    .description('systems and kernels')
+    .addOption(jsonOption())
+    .action(({ json }: Global) => {
+      if (json) {
+        const shown = systems.map(({ name, title, coordinates, networks, parameters, coupling }) => ({
+          name,
+          title,
+          coordinates,
+          networks,
+          parameters,
+          coupling,
+        }));
+        putJson({
+          systems: shown,
+          kernels: library.map(({ name, versions }) => ({
+            name,
+            versions: versions.map((v) => ({ name: v.name, why: v.why })),
+          })),
+        });
+        return;
+      }
+      const rows = systems.map(({ name, title, coupling, parameters }) => [
+        name,
+        title,
+        `${coupling.parameter} = ${coupling.values.join(', ')}`,
+        Object.entries(parameters)
+          .map(([key, { value }]) => `${key} = ${value}`)
+          .join(', '),
+      ]);
+      say(table(['system', '', 'published couplings', 'parameters'], rows), {});
+      const kernels = library.flatMap(({ name, versions }) =>
+        versions.map((v, k) => [k === 0 ? name : '', v.name, v.why]),
+      );
+      say(`\n${table(['kernel', 'version', 'why'], kernels)}`, {});
+    });
+}
+
+export function doctorCommand(): Command {
+  return new Command('doctor')
+    .description('what this machine offers, and whether it computes')
+    .addOption(jsonOption())
+    .action(async ({ json }: Global) => {
+      const { works, print, tuned } = await withDevice(async (device) => ({
+        works: await computes(device),
+        print: fingerprint(device),
+        tuned: readCache(device),
+      }));
+      if (json) putJson({ ok: works, ...print, tuned: Object.keys(tuned).length });
+      else {
+        const rows = Object.entries(print).map(([name, value]) => [
+          name,
+          typeof value === 'object' && !Array.isArray(value)
+            ? Object.entries(value)
+                .map(([k, v]) => `${k} ${v}`)
+                .join(', ')
+            : [value].flat().join(', '),
+        ]);
+        say(
+          table(
+            ['', ''],
+            [
+              ...rows,
+              ['tuned', tunedText(tuned)],
+              ['computes', works ? 'yes' : 'NO: a doubled number came back wrong'],
+            ],
+          ).trimStart(),
+          {},
+        );
+      }
+      if (!works) process.exitCode = 1;
+    });
+}
+
+function tunedText(cache: TuneCache): string {
+  const days = Object.values(cache).map(({ measured }) => measured.slice(0, 10));
+  return days.length === 0 ? 'no: see tapir tune' : `${days.length} kernel calls, last on ${days.sort().at(-1)}`;
+}

@@ -1,0 +1,73 @@
+/** The command line: what a user types, in, and errors with a remedy, out. */
+import { Command, CommanderError } from 'commander';
+import { UserError } from '../../engine/index.ts';
+import { checkCommand, doctorCommand, listCommand, verifyCommand } from './look.ts';
+import { ntkCommand } from './ntk.ts';
+import { reportCommand } from './report.ts';
+import { sweepCommand } from './sweep.ts';
+import { explainCommand, trainCommand } from './train.ts';
+
+/** The command with everything but what looks on (bench). */
+export function tapir(...further: readonly Command[]): Command {
+  const program = new Command('tapir').description(
+    'coupled physics-informed networks on WebGPU, by a handwritten tape',
+  );
+  const commands = [
+    trainCommand(),
+    sweepCommand(),
+    reportCommand(),
+    ntkCommand(),
+    verifyCommand(),
+    checkCommand(),
+    explainCommand(),
+    ...further,
+    listCommand(),
+    doctorCommand(),
+  ];
+  for (const command of commands) program.addCommand(quiet(command));
+  return quiet(program).showSuggestionAfterError(true);
+}
+
+/** Commander throws, and prints nothing of its own about errors. */
+function quiet(command: Command): Command {
+  return command
+    .exitOverride()
+    .configureOutput({ writeErr: () => {} })
+    .helpOption('-h, --help', 'how to use it');
+}
+
+/** Runs a command line; sets the exit code and prints one line about a mistake. */
+export async function main(program: Command, args: readonly string[]): Promise<void> {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0);
+    process.stderr.write(`tapir: stdout cannot be written: ${error.message}\n`);
+    process.exit(1);
+  });
+  // Nobody reads the progress any more; the work goes on.
+  process.stderr.on('error', () => {});
+  try {
+    if (args.length === 0) {
+      program.outputHelp();
+      return;
+    }
+    await program.parseAsync(args, { from: 'user' });
+  } catch (error) {
+    fail(error as Error);
+  }
+}
+
+function fail(error: Error): void {
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return;
+    process.stderr.write(
+      `tapir: ${error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ')}; see tapir --help\n`,
+    );
+    process.exitCode = 2;
+    return;
+  }
+  const mendable = error instanceof UserError ? error : undefined;
+  const text = mendable?.remedy ? `${error.message}; ${mendable.remedy}` : error.message;
+  process.stderr.write(`tapir: ${text.replace(/\s*\n\s*/g, ' ')}\n`);
+  if (!mendable && (process.env['TAPIR_DEBUG'] || error.name === 'TypeError')) process.stderr.write(`${error.stack}\n`);
+  process.exitCode = mendable?.exitCode ?? 1;
+}

@@ -1,0 +1,57 @@
+/** What the commands share: output, the device, common options. */
+import { Option } from 'commander';
+import { type Device, openDevice } from '../../engine/index.ts';
+import { versionPin } from '../training/settings.ts';
+
+export interface Global {
+  readonly json?: boolean;
+  readonly kernel?: Readonly<Record<string, string>>;
+  readonly untuned?: boolean;
+}
+
+/** Prose to stderr where stdout is for JSON, to stdout otherwise. */
+export function say(text: string, { json }: Global): void {
+  (json ? process.stderr : process.stdout).write(`${text}\n`);
+}
+
+export function putJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, null, 1)}\n`);
+}
+
+/** Opens the device, hands it over, closes it whatever happens. */
+export async function withDevice<T>(use: (device: Device) => Promise<T>): Promise<T> {
+  const device = await openDevice();
+  try {
+    return await use(device);
+  } finally {
+    await device.close();
+  }
+}
+
+export const jsonOption = () => new Option('--json', 'one JSON document on stdout, prose on stderr');
+export const pinOption = () =>
+  new Option('--kernel <name=version>', 'pin the version of a kernel (repeatable)')
+    .argParser(versionPin)
+    .default({}, 'the fastest that fits');
+
+export const untunedOption = () => new Option('--untuned', 'kernel versions as if tapir tune had never run');
+
+/** npm and `timeout` pass on what the terminal sends as well: one interrupt may come twice. */
+const SAME_INTERRUPT_MS = 1000;
+
+/** Aborts at the first interrupt, exits at the second. */
+export async function interruptible<T>(use: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const stop = new AbortController();
+  let first = Number.NaN;
+  const interrupted = () => {
+    if (!stop.signal.aborted) first = performance.now();
+    else if (performance.now() - first > SAME_INTERRUPT_MS) process.exit(130);
+    stop.abort();
+  };
+  process.on('SIGINT', interrupted).on('SIGTERM', interrupted);
+  try {
+    return await use(stop.signal);
+  } finally {
+    process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
+  }
+}

@@ -1,0 +1,25 @@
+/** The command `tapir report`. */
+import { Command } from 'commander';
+import type { Report } from '../report/data.ts';
+import { writeReport } from '../report/write.ts';
+import { type Global, jsonOption, putJson, say } from './output.ts';
+
+export function reportCommand(): Command {
+  return new Command('report')
+    .argument('<dir>', 'folder of a sweep, finished or not')
+    .description('put every result of a sweep beside the published one: Markdown and one HTML page')
+    .option('--out <file>', 'FILE.md and FILE.html are written (default: DIR/report)')
+    .addOption(jsonOption())
+    .action(async (path: string, options: Global & { out?: string }) => {
+      const { report, markdown, html } = await writeReport(path, options.out);
+      if (options.json) putJson({ ...report, files: [markdown, html] });
+      else say(`${summary(report)}\n${markdown}, ${html}`, options);
+    });
+}
+
+function summary({ preset, done, planned, far, diverged, systems }: Report): string {
+  const cells = systems.flatMap(({ rows }) => rows.flatMap((row) => row.cells));
+  const compared = cells.filter(({ ratio }) => ratio !== undefined).length;
+  const lost = diverged.length > 0 ? `, ${diverged.length} diverged` : '';
+  return `${preset}: ${done} of ${planned} runs${lost}; ${far.length} of ${compared} cells are off by more than 3x`;
+}

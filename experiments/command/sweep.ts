@@ -1,0 +1,156 @@
+/** The command `tapir sweep`. */
+import { Command, Option } from 'commander';
+import { library } from '../../kernels/index.ts';
+import { tunedChoices } from '../adapter/tune-cache.ts';
+import { table } from '../show/table.ts';
+import { SweepFolder } from '../sweep/folder.ts';
+import {
+  DEFAULT_STACK,
+  type Group,
+  groupTitle,
+  type Shard,
+  type SweepPlan,
+  selectGroups,
+  shardOf,
+  sweepPlan,
+} from '../sweep/plan.ts';
+import { type Overrides, presetNamed, presets } from '../sweep/presets.ts';
+import { type SweepOutcome, sweep } from '../sweep/sweep.ts';
+import { integer, number, seedList, UsageError } from '../training/settings.ts';
+import {
+  type Global,
+  interruptible,
+  jsonOption,
+  pinOption,
+  putJson,
+  say,
+  untunedOption,
+  withDevice,
+} from './output.ts';
+
+interface Options extends Overrides, Global {
+  readonly out?: string;
+  readonly only?: readonly string[];
+  readonly shard?: Shard;
+  readonly stack: number;
+  readonly checkpoint: number;
+  readonly dryRun?: boolean;
+}
+
+const collect = (text: string, sofar: readonly string[] = []) => [...sofar, text];
+
+function betas(text: string): [number, number] {
+  const values = text.split(',').map(number('--soap-betas'));
+  if (values.length !== 2 || values.some((value) => value < 0 || value >= 1))
+    throw new UsageError(`--soap-betas takes two numbers from 0 to below 1, such as 0.99,0.999, not ${text}`);
+  return values as [number, number];
+}
+
+export function sweepCommand(): Command {
+  return new Command('sweep')
+    .argument('<preset>', presets.map(({ name }) => name).join(', '))
+    .description('train every run of an experiment; continues where it was stopped')
+    .option('--out <dir>', 'folder of the sweep (default: sweeps/PRESET)')
+    .option('--only <key=value>', 'only runs of this system, optimizer, weighting, method, seed or coupling', collect)
+    .option('--shard <i/n>', 'only the i-th of n parts of the plan: shards may run side by side', shardOf)
+    .addOption(
+      new Option('--stack <n>', 'runs trained together at most')
+        .argParser(integer('--stack', 1))
+        .default(DEFAULT_STACK),
+    )
+    .option('--epochs <n>', "instead of the preset's", integer('--epochs', 1))
+    .option('--lr <x>', 'learning rate', number('--lr', true))
+    .option('--width <n>', 'neurons of a hidden layer', integer('--width', 1))
+    .option('--depth <n>', 'hidden layers', integer('--depth', 1))
+    .option('--seeds <list>', "instead of the preset's: 42,123,456", seedList)
+    .option('--soap-betas <b1,b2>', "instead of the system's", betas)
+    .option('--update-every <n>', 'epochs between updates of the loss weights', integer('--update-every', 1))
+    .addOption(
+      new Option('--checkpoint <s>', 'seconds between checkpoints').argParser(number('--checkpoint')).default(60),
+    )
+    .option('--dry-run', 'show the plan and end')
+    .addOption(pinOption())
+    .addOption(untunedOption())
+    .addOption(jsonOption())
+    .addHelpText('after', () => `\nPresets:\n${presets.map(({ name, about }) => `  ${name}: ${about}`).join('\n')}`)
+    .action(async (name: string, options: Options) => {
+      const {
+        out = `sweeps/${name}`,
+        only = [],
+        shard,
+        stack,
+        checkpoint,
+        dryRun,
+        json,
+        kernel,
+        untuned,
+        ...overrides
+      } = options;
+      const plan = sweepPlan(presetNamed(name), overrides, stack);
+      const groups = selectGroups(plan, only, shard);
+      if (dryRun) return showPlan(plan, groups, options);
+      SweepFolder.check(out, plan);
+      const outcome = await interruptible((signal) =>
+        withDevice((device) =>
+          sweep({
+            ...{ device, library, versions: kernel ?? {}, plan, out, only, signal },
+            choices: tunedChoices(device, untuned),
+            ...(shard ? { shard } : {}),
+            checkpointEvery: 1000 * checkpoint,
+            command: commandOf(name, options),
+          }),
+        ),
+      );
+      if (json) putJson(outcome);
+      else say(outcomeText(outcome), options);
+      if (outcome.stopped) process.exitCode = 130;
+    });
+}
+
+/** The command as one would type it again, without the places of this machine. */
+function commandOf(
+  preset: string,
+  { epochs, lr, width, depth, seeds, soapBetas, updateEvery, stack }: Options,
+): string {
+  const values = { epochs, lr, width, depth, seeds, 'soap-betas': soapBetas, 'update-every': updateEvery };
+  const given = { ...values, ...(stack === DEFAULT_STACK ? {} : { stack }) };
+  const said = Object.entries(given).flatMap(([key, value]) => (value === undefined ? [] : [`--${key} ${value}`]));
+  return ['tapir sweep', preset, ...said].join(' ');
+}
+
+function showPlan({ preset, runs }: SweepPlan, groups: readonly Group[], options: Options): void {
+  const selected = groups.reduce((sum, group) => sum + group.runs.length, 0);
+  if (options.json) {
+    const ids = groups.map((group) => ({ id: group.id, runs: group.runs.map(({ id }) => id) }));
+    putJson({ preset, planned: runs.length, selected, groups: ids });
+    return;
+  }
+  const rows = groups.map((group) => {
+    const { epochs, network, coupling } = group.runs[0]!;
+    const values = [...new Set(group.runs.map((run) => run.coupling.value))].join(', ');
+    const seeds = [...new Set(group.runs.map(({ seed }) => seed))].join(', ');
+    return [
+      groupTitle(group),
+      `${coupling.name} = ${values}`,
+      seeds,
+      String(epochs),
+      `${network.hidden} x ${network.width}`,
+    ];
+  });
+  const head = ['stack', 'coupling', 'seeds', 'epochs', 'network'];
+  const size = `${selected} of ${runs.length} runs in ${groups.length} stacks`;
+  say(`${preset}: ${size}\n${table(head, rows, [3])}`, options);
+}
+
+function outcomeText({ out, adapter, planned, selected, before, finished, busy, stopped, runs }: SweepOutcome): string {
+  const lost = runs.filter(({ diverged }) => diverged).length;
+  const now = finished - before;
+  const lines = [
+    `${finished} of ${selected} runs are done${selected < planned ? ` (the plan has ${planned})` : ''}: ${before} before, ${now} now, on ${adapter}`,
+  ];
+  if (lost > 0) lines.push(`${lost} of them diverged`);
+  if (busy.length > 0) lines.push(`${busy.length} groups are in the hands of other processes`);
+  if (stopped) lines.push('interrupted: the same command goes on from here');
+  lines.push(`${out}/: sweep.json, runs/; see tapir report ${out}`);
+  return lines.join('\n');
+}

@@ -1,0 +1,136 @@
+/** Commands about one system: train, explain. */
+import { Command, Option } from 'commander';
+import { library } from '../../kernels/index.ts';
+import { systemNamed, systems } from '../../systems/index.ts';
+import { tunedChoices } from '../adapter/tune-cache.ts';
+import { defaultRunFolder } from '../disk/run-folder.ts';
+import { table } from '../show/table.ts';
+import { memoryText } from '../training/plans.ts';
+import {
+  assignment,
+  choice,
+  integer,
+  number,
+  optimizers,
+  resolveSettings,
+  resumedSettings,
+  runsOf,
+  seed,
+  seedList,
+  type TrainOptions,
+  UsageError,
+  weightings,
+} from '../training/settings.ts';
+import { DivergenceError, type TrainSummary, train } from '../training/train.ts';
+import { explain, type Subject, subjects } from './explain.ts';
+import {
+  type Global,
+  interruptible,
+  jsonOption,
+  pinOption,
+  putJson,
+  say,
+  untunedOption,
+  withDevice,
+} from './output.ts';
+
+function systemOptions(command: Command): Command {
+  return command
+    .option('--gamma <x>', 'coupling of thermoelasticity', number('--gamma'))
+    .option('--k <x>', 'coupling of reaction-diffusion', number('--k'))
+    .option('--epsilon <x>', 'Debye length of the electrokinetic systems', number('--epsilon', true))
+    .option('--set <name=value>', 'set any parameter of the system (repeatable)', assignment)
+    .option('--width <n>', 'neurons of a hidden layer', integer('--width', 1))
+    .option('--depth <n>', 'hidden layers', integer('--depth', 1))
+    .addOption(new Option('--optimizer <name>', optimizers.join(' or ')).argParser(choice('--optimizer', optimizers)))
+    .addOption(new Option('--weighting <name>', weightings.join(', ')).argParser(choice('--weighting', weightings)))
+    .option('--lr <x>', 'learning rate', number('--lr', true))
+    .option('--seed <n>', 'seed of the initial weights (default: 42)', seed)
+    .option('--seeds <list>', 'several seeds, trained together: 42,123,456', seedList)
+    .addOption(pinOption())
+    .addOption(untunedOption());
+}
+
+export function trainCommand(): Command {
+  return systemOptions(new Command('train').argument('<system>', systems.map(({ name }) => name).join(', ')))
+    .description('train a system; writes a run folder')
+    .option('--epochs <n>', 'training steps', integer('--epochs', 1))
+    .option('--out <dir>', 'run folder (default: runs/SYSTEM-TIME)')
+    .option('--resume <dir>', 'go on with the run in a folder')
+    .addOption(jsonOption())
+    .action(async (name: string, options: TrainOptions & Global & { out?: string; resume?: string }) => {
+      const { out, resume, json, kernel, untuned, ...chosen } = options;
+      if (out !== undefined && resume !== undefined) throw new UsageError('--out and --resume exclude each other');
+      if (untuned && resume !== undefined)
+        throw new UsageError(`--resume keeps the kernel versions of the run in ${resume}; leave out --untuned`);
+      const settings = resume === undefined ? resolveSettings(name, chosen) : resumedSettings(resume, name, chosen);
+      const folder = resume ?? out ?? defaultRunFolder(settings.system);
+      const summary = await interruptible((signal) =>
+        withDevice((device) =>
+          train({
+            device,
+            library,
+            versions: kernel ?? {},
+            choices: resume === undefined ? tunedChoices(device, untuned) : {},
+            settings,
+            out: folder,
+            resume: resume !== undefined,
+            signal,
+          }),
+        ),
+      ).catch((error: unknown) => {
+        if (json && error instanceof DivergenceError) putJson(error.summary);
+        throw error;
+      });
+      if (json) putJson(summary);
+      else say(report(summary), options);
+      if (summary.stopped !== undefined) process.exitCode = 130;
+    });
+}
+
+function report(summary: TrainSummary): string {
+  const { system, params, epochs, msPerStep, dispatchesPerStep, memory, adapter, out, stopped } = summary;
+  const runs = summary.runs ?? [summary];
+  const fields = Object.keys(summary.final.l2);
+  const rows = runs.map(({ seed: own, final, best }) => [
+    String(own),
+    ...fields.map((field) => final.l2[field]!.toExponential(2)),
+    final.mean.toExponential(2),
+    `${best.mean.toExponential(2)} at ${best.epoch}`,
+  ]);
+  return [
+    '',
+    `${system} (${Object.entries(params)
+      .map(([name, value]) => `${name} = ${value}`)
+      .join(', ')}), ${epochs} epochs${stopped ? `: ${stopped}` : ''}`,
+    '',
+    'relative L2 error of each field against the exact solution:',
+    table(['seed', ...fields, 'mean', 'best mean'], rows),
+    '',
+    `${msPerStep.toFixed(1)} ms per step, ${dispatchesPerStep} dispatches, ${adapter}`,
+    memoryText(memory),
+    `${out}/: picture.svg, metrics.jsonl, summary.json, weights.safetensors`,
+  ].join('\n');
+}
+
+export function explainCommand(): Command {
+  return systemOptions(
+    new Command('explain')
+      .argument('<system>')
+      .argument('<subject>', subjects.join(', '), choice('the subject', subjects)),
+  )
+    .description('print what is built for a training step')
+    .action(async (name: string, subject: Subject, { kernel, untuned, ...chosen }: TrainOptions & Global) => {
+      const settings = resolveSettings(name, chosen);
+      const system = systemNamed(settings.system);
+      const runs = runsOf(system, settings);
+      const text = await withDevice(async (device) =>
+        explain(subject, {
+          ...{ system, settings, runs, device, library },
+          versions: kernel ?? {},
+          choices: tunedChoices(device, untuned),
+        }),
+      );
+      say(text, {});
+    });
+}

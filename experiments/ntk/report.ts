@@ -1,0 +1,123 @@
+/** What a study of the tangent kernel found: as text, as JSON, as a page with figures. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { escaped, figure, page } from '../show/html.ts';
+import { table } from '../show/table.ts';
+import { figures } from './figures.ts';
+import { PUBLISHED, type Study } from './study.ts';
+
+/** Measured means beside the published values. */
+export function comparison(studies: readonly Study[]) {
+  return PUBLISHED.map((published) => {
+    const { means, measurements } = studies.find(({ system }) => system === published.system)!;
+    const mean = means.find(({ coupling, epoch }) => coupling === published.coupling && epoch === means[0]!.epoch)!;
+    const { bound } = measurements[0]!.preconditioned;
+    return {
+      ...mean,
+      system: published.system,
+      bound,
+      published: { ntk: published.ntk, preconditioned: published.preconditioned },
+    };
+  });
+}
+
+export function comparisonText(studies: readonly Study[]): string {
+  const rows = comparison(studies).map((row) => [
+    row.system,
+    String(row.coupling),
+    row.ntk.toExponential(2),
+    row.published.ntk.toExponential(1),
+    row.preconditioned.toFixed(3),
+    row.exact.toFixed(3),
+    row.published.preconditioned.toFixed(1),
+  ]);
+  return `lambda_max beside the published values\n${table(['system', 'coupling', 'K', 'published', 'K_P', 'exact', 'published'], rows, [1, 2, 3, 4, 5, 6])}`;
+}
+
+export function studyText({
+  system,
+  parameter,
+  rows,
+  boundary,
+  threshold: chosen,
+  seeds,
+  means,
+  slope,
+  measurements,
+  training,
+  adapter,
+}: Study): string {
+  const first = measurements[0]!;
+  const body = means.map((mean) => [
+    String(mean.coupling),
+    String(mean.epoch),
+    mean.ntk.toExponential(3),
+    (2 / mean.ntk).toExponential(1),
+    mean.preconditioned.toFixed(4),
+    mean.exact.toFixed(4),
+    mean.layers.toFixed(3),
+    ...(training ? [mean.optimizer?.toExponential(3) ?? '-'] : []),
+  ]);
+  const head = [
+    parameter,
+    'epoch',
+    'K',
+    '2/K',
+    'K_P',
+    'K_P exact',
+    'by layer',
+    ...(training ? [`live ${training.optimizer}`] : []),
+  ];
+  const worst = Math.max(...measurements.map(({ ntk }) => ntk.gpu.difference));
+  const influence = first.preconditioned.influence.map(({ threshold, ranks, lambdaMax }, k) => [
+    threshold.toExponential(0),
+    Object.entries(ranks)
+      .map(([name, rank]) => `${name} ${rank}`)
+      .join(', '),
+    lambdaMax.toFixed(6),
+    first.layers.influence[k]!.lambdaMax.toFixed(4),
+  ]);
+  return [
+    `${system}: lambda_max, mean of seeds ${seeds.join(', ')}, on ${adapter}`,
+    `${first.rows} rows (${rows.map(({ name, count }) => `${count} of ${name}`).join(', ')}), boundary rows ${boundary ? 'included' : 'left out'}`,
+    table(
+      head,
+      body,
+      head.map((_, k) => k),
+    ),
+    ...(slope
+      ? [
+          `log-log slope in ${parameter} from ${slope.from} on: K ${slope.ntk.toFixed(4)}${slope.optimizer === undefined ? '' : `, live ${training!.optimizer} ${slope.optimizer.toFixed(4)}`}`,
+        ]
+      : []),
+    `K_P has ${first.preconditioned.bound} networks as its bound, by layer ${first.layers.bound}. K_P counts ${chosen > 0 ? `singular values above ${chosen} of the largest` : 'all that rows span as computed, rounding included'}; exact: in exact arithmetic. Rates are for r' = -K r.`,
+    `Gram matrix of the GPU against J J^T in float64: ${worst.toExponential(1)}`,
+    `influence of the threshold (${parameter} = ${first.coupling}, seed ${first.seed}):`,
+    table(['threshold', 'ranks', 'K_P', 'by layer'], influence, [0, 2, 3]),
+  ].join('\n');
+}
+
+/** Writes ntk.json, the figures, and ntk.html with the tables and the figures together. */
+export function writeStudies(folder: string, document: unknown, studies: readonly Study[]): void {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'ntk.json'), `${JSON.stringify(document, null, 1)}\n`);
+  for (const each of studies)
+    for (const [name, svg] of Object.entries(figures(each)))
+      writeFileSync(join(folder, studies.length > 1 ? `${each.system}-${name}` : name), svg);
+  writeFileSync(join(folder, 'ntk.html'), studiesPage(studies));
+}
+
+function studiesPage(studies: readonly Study[]): string {
+  const title = 'The tangent kernel, plain and preconditioned';
+  const text = (lines: string) => `<pre>${escaped(lines)}</pre>`;
+  const every = PUBLISHED.every(({ system }) => studies.some((study) => study.system === system));
+  return page(title, [
+    `<h1>${title}</h1>`,
+    ...(every ? [text(comparisonText(studies))] : []),
+    ...studies.flatMap((study) => [
+      `<h2>${escaped(study.system)}</h2>`,
+      text(studyText(study)),
+      ...Object.values(figures(study)).map((svg) => figure(svg, `${study.system}: largest eigenvalues`)),
+    ]),
+  ]);
+}

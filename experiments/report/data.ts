@@ -1,0 +1,259 @@
+/** What a sweep found, held beside the paper: statistics over seeds, ratios, what is missing and what is far off. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemNamed } from '../../systems/index.ts';
+import { readSweep, type SweepRecord } from '../sweep/folder.ts';
+import { presetNamed, publishedEpochs, type RunPlan } from '../sweep/presets.ts';
+import { type Method, methodName, type PublishedCell, published, publishedCell } from '../sweep/published.ts';
+import type { Line } from '../sweep/records.ts';
+import { type Summary, summarySchema } from '../sweep/summary.ts';
+import { historyOf, lateErrors, type Spread, spreadOf } from './history.ts';
+
+/** Mean and deviation over seeds; a single one has no deviation. */
+export interface Stats {
+  readonly mean: number;
+  /** Of the sample: ddof 1. */
+  readonly std?: number;
+  readonly n: number;
+}
+
+export function statsOf(values: readonly number[]): Stats | undefined {
+  const n = values.length;
+  if (n === 0) return undefined;
+  const mean = values.reduce((a, b) => a + b, 0) / n;
+  if (n === 1) return { mean, n };
+  return { mean, std: Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (n - 1)), n };
+}
+
+export interface Cell {
+  readonly coupling: number;
+  /** Runs in the plan, finished, and of those lost. */
+  readonly planned: number;
+  readonly done: number;
+  readonly diverged: number;
+  readonly final?: Stats;
+  readonly best?: Stats;
+  readonly bestLoss?: Stats;
+  /** Of the errors in the last sixth of the epochs, all seeds together. */
+  readonly late?: Spread;
+  readonly published?: PublishedCell;
+  /** Ours over published. */
+  readonly ratio?: number;
+}
+
+export interface MethodRow extends Method {
+  readonly name: string;
+  readonly cells: readonly Cell[];
+  /** Final error at the strongest coupling over that at the weakest. */
+  readonly degradation?: number;
+  readonly publishedDegradation?: number;
+}
+
+export interface SystemReport {
+  readonly system: string;
+  readonly title: string;
+  readonly coupling: string;
+  /** From weakest to strongest. */
+  readonly couplings: readonly number[];
+  readonly measure: string;
+  readonly rows: readonly MethodRow[];
+  /** In what these runs differ from the paper's. */
+  readonly caveats: readonly string[];
+  /** How sure it is that the published couplings are these. */
+  readonly inferred?: string;
+}
+
+export interface Report {
+  readonly preset: string;
+  readonly about: string;
+  readonly command: string;
+  readonly created: string;
+  /** First and last day on which a run finished, or neither. */
+  readonly days: readonly string[];
+  readonly adapters: readonly string[];
+  readonly planned: number;
+  readonly done: number;
+  readonly systems: readonly SystemReport[];
+  /** Cells beyond a factor of {@link FAR}, in words. */
+  readonly far: readonly string[];
+  readonly missing: readonly string[];
+  readonly diverged: readonly string[];
+  /** Runs whose summary cannot be read. */
+  readonly damaged: readonly string[];
+}
+
+/** A ratio beyond this, either way, is listed. */
+export const FAR = 3;
+export const isFar = (ratio: number): boolean => ratio > FAR || ratio < 1 / FAR;
+
+export interface Found {
+  readonly record: SweepRecord;
+  readonly summaries: ReadonlyMap<string, Summary>;
+  /** Of the same runs. */
+  readonly histories: ReadonlyMap<string, readonly Line[]>;
+  readonly damaged: readonly string[];
+}
+
+/** Every finished run of a sweep folder. Throws UsageError where there is no sweep. */
+export function readRuns(path: string): Found {
+  const record = readSweep(path);
+  const summaries = new Map<string, Summary>();
+  const histories = new Map<string, readonly Line[]>();
+  const damaged: string[] = [];
+  for (const run of record.runs) {
+    const { id } = run;
+    const file = join(path, 'runs', id, 'summary.json');
+    if (!existsSync(file)) continue;
+    try {
+      const summary = summarySchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+      histories.set(id, historyOf(path, run));
+      summaries.set(id, summary);
+    } catch {
+      damaged.push(id);
+    }
+  }
+  return { record, summaries, histories, damaged };
+}
+
+export function reportOf(found: Found): Report {
+  const { record, summaries, damaged } = found;
+  const preset = presetNamed(record.preset);
+  const names = [...new Set(record.runs.map(({ system }) => system))];
+  const systems = names.map((name) =>
+    systemReport(
+      record.runs.filter(({ system }) => system === name),
+      found,
+      preset.published,
+    ),
+  );
+  const all = [...summaries.values()];
+  const days = all.map(({ finished }) => finished.slice(0, 10)).sort();
+  const lost = all.filter(({ diverged }) => diverged);
+  return {
+    preset: record.preset,
+    about: preset.about,
+    command: record.command,
+    created: record.created,
+    days: days.length > 0 ? [...new Set([days[0]!, days.at(-1)!])] : [],
+    adapters: [...new Set(all.map(({ adapter }) => adapter))],
+    planned: record.runs.length,
+    done: summaries.size,
+    systems,
+    far: systems.flatMap(farCells),
+    missing: record.runs.filter(({ id }) => !summaries.has(id)).map(({ id }) => id),
+    diverged: lost.map(
+      ({ id, diverged }) => `${id}: ${diverged!.term} is ${diverged!.value} at epoch ${diverged!.epoch}`,
+    ),
+    damaged,
+  };
+}
+
+function systemReport(runs: readonly RunPlan[], found: Found, compare: boolean): SystemReport {
+  const { system: name, coupling, score } = runs[0]!;
+  const couplings = [...new Set(runs.map((run) => run.coupling.value))];
+  const methods = [...new Map(runs.map((run) => [methodName(run), run])).values()];
+  const rows = methods.map(({ optimizer, weighting }): MethodRow => {
+    const own = runs.filter((run) => run.optimizer === optimizer && run.weighting === weighting);
+    const cells = couplings.map((value) => {
+      const printed = compare ? publishedCell(name, { optimizer, weighting }, value) : undefined;
+      return cellOf(
+        value,
+        own.filter((run) => run.coupling.value === value),
+        found,
+        printed,
+      );
+    });
+    const ours = quotient(cells.at(-1)?.final?.mean, cells[0]?.final?.mean);
+    const theirs = quotient(cells.at(-1)?.published?.mean, cells[0]?.published?.mean);
+    const ends = couplings.length > 1;
+    return {
+      ...{ optimizer, weighting, name: methodName({ optimizer, weighting }), cells },
+      ...(ends && ours !== undefined ? { degradation: ours } : {}),
+      ...(ends && theirs !== undefined ? { publishedDegradation: theirs } : {}),
+    };
+  });
+  const measure = score === 'rmse' ? 'mean absolute RMSE of the fields' : 'mean relative L2 error of the fields';
+  const { title } = systemNamed(name);
+  const inferred = compare ? published[name]?.inferred : undefined;
+  const about = { system: name, title, coupling: coupling.name, couplings, measure, rows, caveats: caveatsOf(runs) };
+  return { ...about, ...(inferred ? { inferred } : {}) };
+}
+
+function cellOf(
+  coupling: number,
+  runs: readonly RunPlan[],
+  { summaries, histories }: Found,
+  published: PublishedCell | undefined,
+): Cell {
+  const found = runs.flatMap(({ id }) => summaries.get(id) ?? []);
+  const alive = found.filter(({ diverged }) => !diverged);
+  const over = (pick: (summary: Summary) => number | null) => statsOf(alive.flatMap((each) => pick(each) ?? []));
+  const final = over((each) => each.final.error);
+  const best = over((each) => each.best.error);
+  const bestLoss = over((each) => each.bestLoss.error);
+  const settled = spreadOf(alive.flatMap((run) => lateErrors(histories.get(run.id) ?? [], run)));
+  const ratio = quotient(final?.mean, published?.mean);
+  return {
+    ...{ coupling, planned: runs.length, done: found.length, diverged: found.length - alive.length },
+    ...(final ? { final } : {}),
+    ...(best ? { best } : {}),
+    ...(bestLoss ? { bestLoss } : {}),
+    ...(settled ? { late: settled } : {}),
+    ...(published ? { published } : {}),
+    ...(ratio !== undefined ? { ratio } : {}),
+  };
+}
+
+const quotient = (a: number | undefined, b: number | undefined) =>
+  a !== undefined && b !== undefined && b > 0 ? a / b : undefined;
+
+/** In what the runs of a system differ from the paper's, in words. */
+function caveatsOf(runs: readonly RunPlan[]): string[] {
+  const system = systemNamed(runs[0]!.system);
+  const { hidden, width } = runs[0]!.network;
+  const { architecture, training } = system;
+  const found: string[] = [];
+  for (const optimizer of ['adam', 'soap'] as const) {
+    const epochs = runs.find((run) => run.optimizer === optimizer)?.epochs;
+    const theirs = publishedEpochs(system.name, optimizer);
+    if (epochs !== undefined && epochs < theirs)
+      found.push(
+        `${methodName({ optimizer, weighting: 'none' })}: ${count(epochs)} epochs, the paper took ${count(theirs)}`,
+      );
+  }
+  if (hidden !== architecture.hidden || width !== architecture.width)
+    found.push(`networks of ${hidden} x ${width}, the paper's have ${architecture.hidden} x ${architecture.width}`);
+  const { learningRate } = runs[0]!;
+  if (learningRate !== training.learningRate)
+    found.push(`learning rate ${learningRate}, the paper's is ${training.learningRate}`);
+  return found;
+}
+
+export const count = (value: number): string => String(value).replace(/\B(?=(\d{3})+$)/g, ',');
+
+/** Cells far from the paper, worst first. */
+function farCells({ system, coupling, rows }: SystemReport): string[] {
+  return rows
+    .flatMap(({ name, cells }) => cells.map((cell) => ({ name, cell })))
+    .filter(({ cell: { ratio } }) => ratio !== undefined && isFar(ratio))
+    .sort((a, b) => b.cell.ratio! - a.cell.ratio!)
+    .map(({ name, cell: { coupling: value, final, published, ratio } }) => {
+      const verdict = ratio! > 1 ? `${ratioText(ratio!)} of the published error` : `${ratioText(ratio!)} of it: better`;
+      return `${system}, ${name}, ${coupling} = ${value}: ${statsText(final!)}, published ${cellText(published!)}; ${verdict}`;
+    });
+}
+
+export const scientific = (value: number): string => value.toExponential(2).replace('e+0', 'e0');
+
+export function statsText({ mean, std, n }: Stats): string {
+  return `${scientific(mean)}${std === undefined ? '' : ` ± ${scientific(std)}`} (n = ${n})`;
+}
+
+export const spreadText = ({ median, low, high }: Spread): string =>
+  `${scientific(median)} (${scientific(low)} to ${scientific(high)})`;
+
+export const cellText = ({ mean, std }: PublishedCell): string => `${scientific(mean)} ± ${scientific(std)}`;
+
+/** `5.2x`; two digits that count, whatever the size. */
+export const ratioText = (ratio: number): string =>
+  `${ratio >= 100 || ratio < 0.01 ? ratio.toExponential(1).replace('e+', 'e') : Number(ratio.toPrecision(2))}x`;

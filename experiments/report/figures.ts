@@ -1,0 +1,185 @@
+/** Figures of a report as SVG: error against coupling, histories by method, fields of single runs. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { knownValues } from '../../systems/index.ts';
+import { readSafetensors } from '../disk/safetensors.ts';
+import { type Box, curve, Figure, type Lines, linear, logarithmic, type Point, WIDTH } from '../show/figure.ts';
+import type { FieldPicture } from '../show/picture.ts';
+import { type RunPlan, systemOf } from '../sweep/presets.ts';
+import { type Method, methodName } from '../sweep/published.ts';
+import type { Line } from '../sweep/records.ts';
+import { draw } from '../training/train.ts';
+import type { Found, MethodRow, Stats, SystemReport } from './data.ts';
+import { errorOf } from './history.ts';
+
+/** Okabe and Ito's colours: SOAP cool and in full lines, Adam warm and dashed; the symbol tells the weighting. */
+const COLOURS = {
+  adam: { none: '#E69F00', lra: '#CC79A7', 'grad-norm': '#D55E00' },
+  soap: { none: '#56B4E9', lra: '#009E73', 'grad-norm': '#0072B2' },
+};
+const SYMBOLS = { none: 'triangle', lra: 'rect', 'grad-norm': 'circle' };
+const TOP = 112;
+const PANEL = { height: 300, left: 70, width: 395, gap: 85 };
+
+const box = (k: number): Box => ({
+  left: PANEL.left + k * (PANEL.width + PANEL.gap),
+  top: TOP,
+  width: PANEL.width,
+  height: PANEL.height,
+});
+
+interface Mark extends Method {
+  readonly data: readonly Point[];
+}
+
+function marked({ data, ...method }: Mark) {
+  const { optimizer, weighting } = method;
+  const type = optimizer === 'soap' ? 'solid' : [6, 4];
+  const plain = curve(methodName(method), data, COLOURS[optimizer][weighting], 1.8, type);
+  return { ...plain, showSymbol: true, symbol: SYMBOLS[weighting], symbolSize: 8, connectNulls: true };
+}
+
+/** Final and best error of each method against coupling, published values as hollow marks. */
+export function couplingFigure(report: SystemReport): string {
+  const { title, coupling, couplings, rows, measure } = report;
+  const figure = new Figure(`${title}: error against coupling`, measure, TOP + PANEL.height + 110);
+  const along = (row: MethodRow, pick: (k: number) => number | undefined): Mark => ({
+    ...row,
+    data: couplings.map((value, k): Point => [value, pick(k) ?? null]),
+  });
+  const ours = rows.map((row) => marked(along(row, (k) => row.cells[k]!.final?.mean)));
+  const best = rows.map((row) => marked(along(row, (k) => row.cells[k]!.best?.mean)));
+  const theirs = rows.map((row) => {
+    const { lineStyle, symbol, name, ...rest } = marked(along(row, (k) => row.cells[k]!.published?.mean));
+    const hollow = `empty${symbol[0]!.toUpperCase()}${symbol.slice(1)}`;
+    return {
+      ...rest,
+      name: `${name} published`,
+      symbol: hollow,
+      lineStyle: { ...lineStyle, width: 0.8, type: 'dotted' },
+    };
+  });
+  const bars = rows.map((row) => whiskers(row, couplings));
+  const shown = theirs.some(({ data }) => data.some(([, value]) => value !== null));
+  const x = couplingAxis(coupling, couplings);
+  const values = [...ours, ...best, ...theirs].flatMap(({ data }) => data.flatMap(([, value]) => value ?? []));
+  const axes = { x, y: logarithmic(values) };
+  const note = 'bars: ± one deviation';
+  figure.heading(box(0), `final error${shown ? ' (hollow: published)' : ''}`, note);
+  figure.lines(box(0), [...theirs, ...bars, ...ours], axes);
+  figure.heading(box(1), 'best error of the run (oracle)', '');
+  figure.lines(box(1), best, axes);
+  figure.legend(ours, { left: PANEL.left - 8, width: WIDTH - 80, top: TOP + PANEL.height + 60, itemHeight: 8 });
+  return figure.svg();
+}
+
+/** Vertical lines from mean - deviation to mean + deviation, where that can be drawn on a log axis. */
+function whiskers({ optimizer, weighting, name, cells }: MethodRow, couplings: readonly number[]) {
+  const ends = ({ mean, std = 0 }: Stats): [number, number] => [mean > std ? mean - std : mean / 3, mean + std];
+  const data = couplings.flatMap((value, k): Point[] => {
+    const { final } = cells[k]!;
+    if (!final?.std) return [];
+    const [low, high] = ends(final);
+    return [
+      [value, low],
+      [value, high],
+      [value, null],
+    ];
+  });
+  return curve(`${name} deviation`, data, COLOURS[optimizer][weighting], 1);
+}
+
+/** Weak coupling on the left, whichever way its parameter runs. */
+function couplingAxis(name: string, couplings: readonly number[]) {
+  const [least, most] = [Math.min(...couplings), Math.max(...couplings)];
+  const margin = 1.25;
+  const plain = linear(name) as { axisLabel: object; axisTick: object };
+  const formatter = (value: number) => String(Number(value.toPrecision(3)));
+  return {
+    ...plain,
+    type: 'log',
+    min: least / margin,
+    max: most * margin,
+    inverse: couplings[0]! > couplings.at(-1)!,
+    axisTick: { ...plain.axisTick, customValues: couplings },
+    axisLabel: { ...plain.axisLabel, customValues: couplings, formatter },
+    splitLine: { show: false },
+  };
+}
+
+/** The runs that figures show of a system: strongest coupling, first seed, one for each method. */
+function shown({ record, summaries }: Found, { system, couplings }: SystemReport): RunPlan[] {
+  const strongest = record.runs.filter((run) => run.system === system && run.coupling.value === couplings.at(-1));
+  const there = strongest.filter(({ id }) => summaries.has(id));
+  return [...new Map(there.toReversed().map((run) => [methodName(run), run])).values()].reverse();
+}
+
+/** Sum of the loss terms and error over the epochs, a line for each method. Undefined where nothing has finished. */
+export function historyFigure(found: Found, report: SystemReport): string | undefined {
+  const runs = shown(found, report);
+  if (runs.length === 0) return undefined;
+  const { coupling, seed } = runs[0]!;
+  const figure = new Figure(
+    `${report.title}: histories`,
+    `${coupling.name} = ${coupling.value}, seed ${seed}; ${report.measure}`,
+    TOP + PANEL.height + 110,
+  );
+  const told = runs.map((run) => ({ run, history: found.histories.get(run.id) ?? [] }));
+  const draw = (at: Box, heading: string, pick: (line: Line, run: RunPlan) => number | null): Lines => {
+    const curves = told.map(({ run, history }) => {
+      const data = history.map((line): Point => [line.epoch, positive(pick(line, run))]);
+      return { ...marked({ ...run, data }), symbol: data.length === 1 ? 'circle' : 'none' };
+    });
+    const values = curves.flatMap(({ data }) => data.flatMap(([, value]) => value ?? []));
+    figure.heading(at, heading, '');
+    figure.lines(at, curves, { x: { ...linear('epoch'), min: 0 }, y: logarithmic(values) });
+    return curves;
+  };
+  const curves = draw(box(0), 'unweighted loss', ({ losses }) =>
+    Object.values(losses).reduce<number>((sum, value) => sum + (value ?? Number.NaN), 0),
+  );
+  draw(box(1), 'error', errorOf);
+  figure.legend(curves, { left: PANEL.left - 8, width: WIDTH - 80, top: TOP + PANEL.height + 60, itemHeight: 8 });
+  return figure.svg();
+}
+
+const positive = (value: number | null) => (value !== null && value > 0 ? value : null);
+
+/** The runs with grad-norm at the strongest coupling: those whose fields are shown, SOAP first. */
+export const fieldRuns = (found: Found, report: SystemReport): RunPlan[] =>
+  shown(found, report)
+    .filter(({ weighting }) => weighting === 'grad-norm')
+    .toReversed();
+
+/** What a run left of its fields, beside the exact ones; undefined where it left none. Throws SafetensorsError. */
+export function fieldsOfRun(path: string, { summaries }: Found, run: RunPlan): FieldPicture[] | undefined {
+  const file = join(path, 'runs', run.id, 'fields.safetensors');
+  if (!existsSync(file)) return undefined;
+  const system = systemOf(run);
+  const points = system.evaluation();
+  return [...readSafetensors(file).tensors].map(([name, { data }]) => ({
+    name,
+    prediction: data as Float32Array,
+    exact: knownValues(system, `${name}_exact`, run.parameters, points),
+    relativeError: summaries.get(run.id)?.final.l2[name] ?? Number.NaN,
+  }));
+}
+
+/** `epsilon = 0.05, SOAP+GN, seed 42, 30000 epochs`. */
+export function describeRun(run: RunPlan): string {
+  const { coupling, seed, epochs } = run;
+  return [`${coupling.name} = ${coupling.value}`, methodName(run), `seed ${seed}`, `${epochs} epochs`].join(', ');
+}
+
+/** Fields, errors and loss terms of a run. */
+export function fieldFigure({ histories }: Found, run: RunPlan, fields: readonly FieldPicture[]): string {
+  const system = systemOf(run);
+  const history = histories.get(run.id) ?? [];
+  const terms = Object.keys(history[0]?.losses ?? {});
+  const of = (pick: (line: Line) => number | null | undefined) => history.map((line) => pick(line) ?? Number.NaN);
+  return draw(system.title, describeRun(run), system.evaluation(), fields, {
+    epoch: history.map(({ epoch }) => epoch),
+    terms: Object.fromEntries(terms.map((term) => [term, of(({ losses }) => losses[term])])),
+    error: of(({ mean }) => mean),
+  });
+}

@@ -1,0 +1,108 @@
+/** A report as one HTML page that needs nothing else: tables, lists, figures as SVG in place. */
+
+import { escaped, figure, grid, page, prose } from '../show/html.ts';
+import {
+  type Cell,
+  cellText,
+  isFar,
+  type MethodRow,
+  type Report,
+  ratioText,
+  type SystemReport,
+  scientific,
+  statsText,
+} from './data.ts';
+import { degradations, facts, headOf, LATE, lateText, legend } from './markdown.ts';
+
+export interface Figures {
+  readonly coupling: string;
+  readonly history?: string;
+  readonly fields: readonly string[];
+}
+
+export function htmlOf(report: Report, figures: ReadonlyMap<string, Figures>): string {
+  const title = `Sweep ${report.preset} beside the published results`;
+  const rows = facts(report).map(([name, value]) => `<dt>${escaped(name)}</dt><dd>${prose(value)}</dd>`);
+  const body = [
+    `<h1>${escaped(title)}</h1>`,
+    `<dl>${rows.join('')}</dl>`,
+    ...report.systems.map((system) => section(system, figures.get(system.system))),
+    list('Off by more than a factor of 3', report.far, 'No cell.'),
+    list('Diverged', report.diverged, 'No run.'),
+    list('Missing', report.missing, 'No run.'),
+    ...(report.damaged.length > 0 ? [list('Damaged', report.damaged, '')] : []),
+  ];
+  return page(title, body);
+}
+
+function section(system: SystemReport, figures: Figures | undefined): string {
+  const { title, system: name, caveats, rows, couplings, coupling } = system;
+  const warning =
+    caveats.length > 0 ? `<p class="warning">Not the paper's setting: ${escaped(caveats.join('; '))}.</p>` : '';
+  const caveat = caveats.length > 0 ? `Not the paper's setting (${caveats.join('; ')}). ` : '';
+  const main = rows.map((row) => [row.name, ...row.cells.map(cellHtml)]);
+  const settled = rows.map((row) => [row.name, ...row.cells.map(lateHtml)]);
+  const other = rows.map((row) => [row.name, ...row.cells.map(otherHtml)]);
+  return [
+    `<h2>${escaped(title)} <span class="small">${escaped(name)}</span></h2>`,
+    warning,
+    grid(`${caveat}${legend(system)} ▲ worse, ▼ better by more than a factor of 3.`, headOf(system), main),
+    system.inferred ? `<p class="small">Published columns: ${escaped(system.inferred)}.</p>` : '',
+    '<h3>Degradation</h3>',
+    grid(
+      `${caveat}Final error at ${coupling} = ${couplings.at(-1)} over that at ${coupling} = ${couplings[0]}.`,
+      ['method', 'ours', 'published'],
+      rows.map((row) => [row.name, ...slopes(row)]),
+    ),
+    '<h3>Errors towards the end</h3>',
+    grid(`${caveat}${LATE}`, headOf(system), settled),
+    '<h3>Best error, and error at the smallest loss</h3>',
+    grid(
+      `${caveat}Smallest error seen in each run, an oracle's choice; then the error at the smallest unweighted loss.`,
+      headOf(system),
+      other,
+    ),
+    ...(figures ? figureList(figures, title) : []),
+  ].join('\n');
+}
+
+function figureList({ coupling, history, fields }: Figures, title: string): string[] {
+  return [
+    figure(coupling, `${title}: error against coupling for each method; published values as hollow marks`),
+    ...(history ? [figure(history, `${title}: loss and error over the epochs at the strongest coupling`)] : []),
+    ...fields.map((svg) => figure(svg, `${title}: fields, their errors and loss terms of one run`)),
+  ];
+}
+
+function cellHtml({ final, published, ratio, planned, done, diverged }: Cell): string {
+  const marks = [diverged > 0 ? `${diverged} diverged` : '', done < planned ? `${planned - done} missing` : ''];
+  const remark = marks.filter(Boolean).join(', ');
+  const ours = final
+    ? `${statsText(final)}${remark ? ` <span class="none">${remark}</span>` : ''}`
+    : `<span class="none">${done > 0 ? 'diverged' : 'missing'}</span>`;
+  const theirs = `<span class="published">${published ? cellText(published) : 'not published'}</span>`;
+  return [ours, theirs, ...(ratio === undefined ? [] : [ratioHtml(ratio)])].join('<br>');
+}
+
+function ratioHtml(ratio: number): string {
+  if (!isFar(ratio)) return ratioText(ratio);
+  return ratio > 1
+    ? `<span class="far">${ratioText(ratio)} ▲</span>`
+    : `<span class="better">${ratioText(ratio)} ▼</span>`;
+}
+
+function otherHtml({ best, bestLoss }: Cell): string {
+  if (!best) return '<span class="none">missing</span>';
+  return [statsText(best), ...(bestLoss ? [`<span class="small">${scientific(bestLoss.mean)}</span>`] : [])].join(
+    '<br>',
+  );
+}
+
+const lateHtml = (cell: Cell) => (cell.late ? escaped(lateText(cell)) : '<span class="none">missing</span>');
+
+const slopes = (row: MethodRow) => degradations(row).map(escaped);
+
+function list(title: string, entries: readonly string[], none: string): string {
+  const items = entries.map((entry) => `<li>${escaped(entry)}</li>`).join('');
+  return `<h2>${escaped(title)}</h2>${entries.length > 0 ? `<ul>${items}</ul>` : `<p>${escaped(none)}</p>`}`;
+}

@@ -1,0 +1,77 @@
+/** A sweep beside the paper, as Markdown and as one HTML page. */
+import { mkdirSync } from 'node:fs';
+import { basename, dirname, extname, join } from 'node:path';
+import { type Device, NoAdapterError, openDevice } from '../../engine/index.ts';
+import { failure, replaceFile } from '../disk/run-folder.ts';
+import { systemOf } from '../sweep/presets.ts';
+import { UsageError } from '../training/settings.ts';
+import { type Found, type Report, readRuns, reportOf } from './data.ts';
+import { couplingFigure, describeRun, fieldFigure, fieldRuns, fieldsOfRun, historyFigure } from './figures.ts';
+import { type Figures, htmlOf } from './html.ts';
+import { markdownOf } from './markdown.ts';
+import { surfacesFigure } from './surfaces.ts';
+
+export interface Written {
+  readonly report: Report;
+  readonly markdown: string;
+  readonly html: string;
+}
+
+/** Writes FILE.md and FILE.html. Throws {@link UsageError} where `path` holds no sweep, RunFolderError where the disk refuses. */
+export async function writeReport(path: string, out = join(path, 'report')): Promise<Written> {
+  const known = ['.md', '.html', ''];
+  const extension = extname(out);
+  if (!known.includes(extension)) throw new UsageError(`--out takes a name that ends in .md or .html, not ${out}`);
+  const stem = extension ? out.slice(0, -extension.length) : out;
+  const [markdown, html] = [`${stem}.md`, `${stem}.html`];
+  const found = readRuns(path);
+  const report = reportOf(found);
+  const page = htmlOf(report, await withSurfaces((device) => figuresOf(path, found, report, device)));
+  try {
+    mkdirSync(dirname(stem), { recursive: true });
+    replaceFile(markdown, markdownOf(report, basename(html)));
+    replaceFile(html, page);
+  } catch (error) {
+    throw failure(stem, error);
+  }
+  return { report, markdown, html };
+}
+
+async function figuresOf(
+  path: string,
+  found: Found,
+  report: Report,
+  device: () => Promise<Device | undefined>,
+): Promise<Map<string, Figures>> {
+  const all = new Map<string, Figures>();
+  for (const system of report.systems) {
+    const history = historyFigure(found, system);
+    const fields: string[] = [];
+    for (const run of fieldRuns(found, system)) {
+      const pictures = fieldsOfRun(path, found, run);
+      if (!pictures) continue;
+      fields.push(fieldFigure(found, run, pictures));
+      const trained = systemOf(run);
+      const gpu = trained.coordinates.length === 2 ? await device() : undefined;
+      if (gpu) fields.push(await surfacesFigure(gpu, trained.title, describeRun(run), trained.evaluation(), pictures));
+    }
+    all.set(system.system, { coupling: couplingFigure(system), fields, ...(history ? { history } : {}) });
+  }
+  return all;
+}
+
+/** A device that is opened when first asked for; without an adapter there are no surfaces, and a line says so. */
+async function withSurfaces<T>(use: (device: () => Promise<Device | undefined>) => Promise<T>): Promise<T> {
+  let opened: Promise<Device | undefined> | undefined;
+  const open = () =>
+    openDevice().catch((error: Error) => {
+      if (!(error instanceof NoAdapterError)) throw error;
+      process.stderr.write('no adapter: the page has no surfaces\n');
+      return undefined;
+    });
+  try {
+    return await use(() => (opened ??= open()));
+  } finally {
+    await (await opened)?.close();
+  }
+}

@@ -1,0 +1,190 @@
+/**
+ * The folder of a sweep: `sweep.json` holds the plan, `runs/ID/` each finished run, `groups/` checkpoints of what is under
+ * way. A run's folder appears whole or not at all; several processes may work in one sweep folder.
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { Choices } from '../adapter/choices.ts';
+import { failure, lock, RunFolderError, replaceFile } from '../disk/run-folder.ts';
+import { UsageError } from '../training/settings.ts';
+import type { SweepPlan } from './plan.ts';
+import type { RunPlan } from './presets.ts';
+
+const PLAN = 'sweep.json';
+const FORMAT = 1;
+
+export interface SweepRecord extends Omit<SweepPlan, 'groups'> {
+  readonly format: number;
+  /** ISO 8601. */
+  readonly created: string;
+  /** The command that made the folder, without its place. */
+  readonly command: string;
+  /** Kernel versions that its runs prefer, as known when it was made: whoever goes on with it does the same. */
+  readonly choices?: Choices;
+}
+
+const recordSchema = z.object({
+  format: z.literal(FORMAT),
+  preset: z.string(),
+  overrides: z.record(z.string(), z.unknown()),
+  stack: z.int().positive(),
+  created: z.string(),
+  command: z.string(),
+  choices: z.record(z.string(), z.object({ version: z.string(), shaders: z.string().optional() })).optional(),
+  runs: z.array(z.looseObject({ id: z.string(), system: z.string() })),
+});
+
+/** What sweep.json says. Throws {@link UsageError} where there is none or it cannot be read. */
+export function readSweep(path: string): SweepRecord {
+  const file = join(path, PLAN);
+  if (!existsSync(file)) throw new UsageError(`${path} holds no sweep: there is no ${PLAN}`);
+  try {
+    return recordSchema.parse(JSON.parse(readFileSync(file, 'utf8'))) as unknown as SweepRecord;
+  } catch {
+    throw new UsageError(`${file} is not the plan of a sweep; choose another folder`);
+  }
+}
+
+/** Files of a run by name. */
+export type Files = ReadonlyMap<string, string | Uint8Array>;
+
+/** Every method throws {@link RunFolderError} where the disk refuses. */
+export class SweepFolder {
+  readonly path: string;
+  /** Kernel versions that the runs prefer. */
+  readonly choices: Choices;
+
+  private constructor(path: string, choices: Choices) {
+    this.path = path;
+    this.choices = choices;
+  }
+
+  /**
+   * Throws {@link UsageError} where `path` holds anything but this very plan, {@link RunFolderError} where it is a file.
+   * Writes nothing.
+   */
+  static check(path: string, plan: SweepPlan): void {
+    if (!existsSync(path)) return;
+    if (!statSync(path).isDirectory()) throw new RunFolderError(`${path} is a file; choose a folder with --out`);
+    if (!existsSync(join(path, PLAN))) {
+      if (!existsSync(join(path, 'config.json'))) return;
+      throw new UsageError(`${path} holds a training run, not a sweep; choose another --out`);
+    }
+    const difference = differenceOf(readSweep(path), plan);
+    if (difference)
+      throw new UsageError(`${path} holds another sweep: ${difference}; repeat its options or choose another --out`);
+  }
+
+  /**
+   * Makes the folder of a sweep, whose runs are to prefer `choices`, or finds it with this very plan in it and then
+   * leaves its choices; throws as {@link check} does.
+   */
+  static open(path: string, plan: SweepPlan, command: string, choices: Choices = {}): SweepFolder {
+    SweepFolder.check(path, plan);
+    const { groups: _, ...rest } = plan;
+    const record: SweepRecord = { format: FORMAT, created: new Date().toISOString(), command, choices, ...rest };
+    attempt(path, () => {
+      for (const name of ['runs', 'groups']) mkdirSync(join(path, name), { recursive: true });
+      if (!existsSync(join(path, PLAN))) replaceFile(join(path, PLAN), `${JSON.stringify(record, null, 1)}\n`);
+    });
+    return new SweepFolder(path, readSweep(path).choices ?? {});
+  }
+
+  /** Whether a run is there, diverged or not. */
+  finished(id: string): boolean {
+    return existsSync(join(this.path, 'runs', id, 'summary.json'));
+  }
+
+  /** Writes a finished run in one step; leaves one that is there already, and returns false then. */
+  writeRun(id: string, files: Files): boolean {
+    if (this.finished(id)) return false;
+    const draft = join(this.path, 'runs', `.${id}.${process.pid}.tmp`);
+    return this.#attempt(() => {
+      rmSync(draft, { recursive: true, force: true });
+      try {
+        mkdirSync(draft, { recursive: true });
+        for (const [name, contents] of files) replaceFile(join(draft, name), contents);
+        renameSync(draft, join(this.path, 'runs', id));
+        return true;
+      } catch (error) {
+        rmSync(draft, { recursive: true, force: true });
+        if (!this.finished(id)) throw error;
+        return false;
+      }
+    });
+  }
+
+  /** Locks a group and removes what a killed process left of it. Returns what unlocks it, or why another process has it. */
+  lockGroup(id: string, runs: readonly RunPlan[]): (() => void) | string {
+    const path = this.#group(id);
+    return this.#attempt(() => {
+      mkdirSync(path, { recursive: true });
+      let unlock: () => void;
+      try {
+        unlock = lock(path);
+      } catch (error) {
+        if (error instanceof RunFolderError) return error.message;
+        throw error;
+      }
+      const drafts = new RegExp(`^\\.(${runs.map((run) => run.id.replaceAll('.', '\\.')).join('|')})\\.\\d+\\.tmp$`);
+      for (const name of readdirSync(join(this.path, 'runs')))
+        if (drafts.test(name)) rmSync(join(this.path, 'runs', name), { recursive: true, force: true });
+      for (const name of readdirSync(path)) if (name.endsWith('.tmp')) rmSync(join(path, name), { force: true });
+      return unlock;
+    });
+  }
+
+  /** Checkpoints of stacks of a group, by path. */
+  checkpoints(id: string): string[] {
+    const path = this.#group(id);
+    const names = this.#attempt(() => (existsSync(path) ? readdirSync(path) : []));
+    return names
+      .filter((name) => name.endsWith('.safetensors'))
+      .sort()
+      .map((name) => join(path, name));
+  }
+
+  writeCheckpoint(id: string, name: string, bytes: Uint8Array): void {
+    this.#attempt(() => replaceFile(join(this.#group(id), `${name}.safetensors`), bytes));
+  }
+
+  dropCheckpoint(id: string, name: string): void {
+    this.#attempt(() => rmSync(join(this.#group(id), `${name}.safetensors`), { force: true }));
+  }
+
+  #group(id: string): string {
+    return join(this.path, 'groups', id);
+  }
+
+  #attempt<T>(action: () => T): T {
+    return attempt(this.path, action);
+  }
+}
+
+function attempt<T>(path: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    throw failure(path, error);
+  }
+}
+
+/** What sets a plan apart from the one in a folder, if anything does. */
+function differenceOf(found: SweepRecord, plan: SweepPlan): string | undefined {
+  const said = (name: string, before: unknown, now: unknown) =>
+    JSON.stringify(before) === JSON.stringify(now)
+      ? []
+      : [`${name} was ${JSON.stringify(before) ?? 'the default'}, now ${JSON.stringify(now) ?? 'the default'}`];
+  const before = found.overrides as Record<string, unknown>;
+  const now = plan.overrides as Record<string, unknown>;
+  const options = [...new Set([...Object.keys(before), ...Object.keys(now)])];
+  const differences = [
+    ...said('preset', found.preset, plan.preset),
+    ...options.flatMap((name) => said(name, before[name], now[name])),
+    ...said('stack', found.stack, plan.stack),
+  ];
+  if (differences.length > 0) return differences.join('; ');
+  if (JSON.stringify(found.runs) !== JSON.stringify(plan.runs)) return 'its runs were planned by another version';
+  return undefined;
+}

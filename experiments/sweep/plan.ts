@@ -1,0 +1,137 @@
+/** What a sweep does in which order: runs of one shape in groups, and which of them one process takes. */
+import { countOf, parameterCount, stacksOf } from '../../systems/index.ts';
+import { UsageError } from '../training/settings.ts';
+import { type Overrides, type Preset, planOf, type RunPlan, systemOf } from './presets.ts';
+import { methodName } from './published.ts';
+
+/** Runs that are trained in one stack, as few programs. */
+export interface Group {
+  readonly id: string;
+  readonly runs: readonly RunPlan[];
+}
+
+export interface SweepPlan {
+  readonly preset: string;
+  readonly overrides: Overrides;
+  /** The most runs in a group. */
+  readonly stack: number;
+  readonly runs: readonly RunPlan[];
+  readonly groups: readonly Group[];
+}
+
+export const DEFAULT_STACK = 15;
+
+export function sweepPlan(preset: Preset, overrides: Overrides = {}, stack = DEFAULT_STACK): SweepPlan {
+  const runs = planOf(preset, overrides);
+  return { preset: preset.name, overrides, stack, runs, groups: groupsOf(runs, stack) };
+}
+
+/** Runs that share a shape, in the plan's order, at most `stack` together. Every run is in exactly one group. */
+export function groupsOf(runs: readonly RunPlan[], stack: number): Group[] {
+  const byShape = new Map<string, RunPlan[]>();
+  for (const run of runs) {
+    const key = shapeOf(run);
+    byShape.set(key, [...(byShape.get(key) ?? []), run]);
+  }
+  const parts = [...byShape.values()].flatMap((own) =>
+    Array.from({ length: Math.ceil(own.length / stack) }, (_, k) => own.slice(k * stack, (k + 1) * stack)),
+  );
+  const digits = String(parts.length).length;
+  return parts.map((own, k) => {
+    const { system, optimizer, weighting } = own[0]!;
+    return { id: `${String(k + 1).padStart(digits, '0')}-${system}-${optimizer}-${weighting}`, runs: own };
+  });
+}
+
+/** Whatever must be equal for runs to share programs. */
+function shapeOf(run: RunPlan): string {
+  const { system, variant, optimizer, weighting, network, betas, optimizerEpsilon, updateEvery } = run;
+  const { learningRate, epochs, score } = run;
+  const counts = Object.values(systemOf(run).points(run.parameters, run.seed)).map(countOf);
+  const method = [optimizer, weighting, betas, optimizerEpsilon, updateEvery, learningRate, epochs];
+  return JSON.stringify([system, variant, network, method, score, counts]);
+}
+
+/** Roughly the multiply-adds of one epoch of a run, to weigh its share of the work. */
+export function costOf(run: RunPlan): number {
+  const system = systemOf(run);
+  const points = Object.values(system.points(run.parameters, run.seed)).reduce((sum, each) => sum + countOf(each), 0);
+  const channels = system.coordinates.length + 2;
+  const parameters = stacksOf(system, run.network).reduce(
+    (sum, { networks, architecture }) => sum + networks.length * parameterCount(architecture),
+    0,
+  );
+  return points * channels * parameters;
+}
+
+const keys = ['system', 'optimizer', 'weighting', 'method', 'seed', 'coupling'] as const;
+
+/** What `--only` may ask of a run, as text by key. */
+function traits(run: RunPlan): Readonly<Record<string, string>> {
+  const { system, optimizer, weighting, seed, coupling } = run;
+  const value = String(coupling.value);
+  const own = { system, optimizer, weighting, method: methodName(run), seed: String(seed), coupling: value };
+  return { ...own, [coupling.name]: value };
+}
+
+const normal = (text: string) => (text.trim() !== '' && Number.isFinite(Number(text)) ? String(Number(text)) : text);
+
+/**
+ * Runs that `key=value` conditions leave: values of one key (repeated, or parted by commas) are alternatives, keys add up.
+ * Throws {@link UsageError} on a key or value that the plan does not have.
+ */
+export function onlyRuns(runs: readonly RunPlan[], conditions: readonly string[]): RunPlan[] {
+  const wanted = new Map<string, string[]>();
+  for (const condition of conditions) {
+    const [, key = '', values = ''] = /^([A-Za-z]+)=(.+)$/.exec(condition) ?? [];
+    if (!key) throw new UsageError(`--only takes key=value, not ${condition}`);
+    wanted.set(key, [...(wanted.get(key) ?? []), ...values.split(',').map(normal)]);
+  }
+  const all = runs.map((run) => ({ run, own: traits(run) }));
+  for (const [key, values] of wanted) {
+    const known = [...new Set(all.flatMap(({ own }) => own[key] ?? []))];
+    if (known.length === 0) throw new UsageError(`--only knows no ${key} here; it knows ${couplingKeys(runs)}`);
+    const unknown = values.find((value) => !known.includes(value));
+    if (unknown !== undefined)
+      throw new UsageError(`no run of this plan has ${key}=${unknown}; there are ${known.join(', ')}`);
+  }
+  const left = all.filter(({ own }) => [...wanted].every(([key, values]) => values.includes(own[key] ?? '')));
+  if (left.length === 0) throw new UsageError(`no run of this plan has ${conditions.join(' and ')}`);
+  return left.map(({ run }) => run);
+}
+
+const couplingKeys = (runs: readonly RunPlan[]) =>
+  [...keys, ...new Set(runs.map(({ coupling }) => coupling.name))].join(', ');
+
+/** One of `count` parts of the work, counted from 1. */
+export interface Shard {
+  readonly index: number;
+  readonly count: number;
+}
+
+/** Parses `i/n`. Throws {@link UsageError}. */
+export function shardOf(text: string): Shard {
+  const [, index = 0, count = 0] = (/^(\d+)\/(\d+)$/.exec(text) ?? []).map(Number);
+  if (index < 1 || index > count)
+    throw new UsageError(`--shard takes i/n with i from 1 to n, such as 1/4, not ${text}`);
+  return { index, count };
+}
+
+/** Groups of one shard, with the runs that were selected. Shards of one selection share no run and leave none out. */
+export function selectGroups(
+  { groups, runs }: SweepPlan,
+  only: readonly string[] = [],
+  { index, count }: Shard = { index: 1, count: 1 },
+): Group[] {
+  const selected = new Set(onlyRuns(runs, only).map(({ id }) => id));
+  return groups
+    .map((group) => ({ ...group, runs: group.runs.filter(({ id }) => selected.has(id)) }))
+    .filter((group) => group.runs.length > 0)
+    .filter((_, k) => k % count === index - 1);
+}
+
+/** What a group trains, in words: `thermoelasticity SOAP+GN x15`. */
+export function groupTitle({ runs }: Group): string {
+  const [first] = runs;
+  return `${first!.system} ${methodName(first!)}${runs.length > 1 ? ` x${runs.length}` : ''}`;
+}

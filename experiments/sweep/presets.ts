@@ -1,0 +1,235 @@
+/** Presets of `tapir sweep`: which runs belong to an experiment, with everything a run needs resolved. */
+import { UPDATE_EVERY } from '../../optim/index.ts';
+import {
+  type Condition,
+  fieldsOf,
+  type NetworkShape,
+  type Optimizer,
+  resolveParameters,
+  type System,
+  systemNamed,
+} from '../../systems/index.ts';
+import { UsageError } from '../training/settings.ts';
+import { momentsOf } from '../training/trainer.ts';
+import type { Method } from './published.ts';
+
+/** What of a system is changed: nothing; one boundary loss term for each field; that, and one network for all fields. */
+export type Variant = 'paper' | 'split' | 'shared';
+/** Which error a preset reports: mean over fields of relative L2, or of absolute RMSE. */
+export type Score = 'relative' | 'rmse';
+
+interface Block {
+  readonly system: string;
+  /** From weakest to strongest. */
+  readonly couplings: readonly number[];
+  readonly methods: readonly Method[];
+  readonly score?: Score;
+}
+
+export interface Preset {
+  readonly name: string;
+  readonly about: string;
+  readonly blocks: readonly Block[];
+  readonly seeds: readonly number[];
+  /** Whether the paper's tables report what this preset computes. */
+  readonly published: boolean;
+  readonly variant: Variant;
+  /** Instead of the system's own. */
+  readonly epochs?: number;
+  readonly network?: NetworkShape;
+  readonly soapBetas?: readonly [number, number];
+}
+
+/** One run, everything resolved: what its config.json holds. */
+export interface RunPlan extends Method {
+  readonly id: string;
+  readonly system: string;
+  readonly variant: Variant;
+  readonly coupling: { readonly name: string; readonly value: number };
+  readonly parameters: Readonly<Record<string, number>>;
+  readonly network: NetworkShape;
+  readonly betas: readonly [number, number];
+  readonly optimizerEpsilon: number;
+  /** Epochs between updates of the loss weights; 0: never. */
+  readonly updateEvery: number;
+  readonly learningRate: number;
+  readonly epochs: number;
+  readonly seed: number;
+  readonly score: Score;
+}
+
+/** Hyperparameters that replace a preset's. */
+export interface Overrides {
+  readonly epochs?: number;
+  readonly lr?: number;
+  readonly width?: number;
+  readonly depth?: number;
+  readonly seeds?: readonly number[];
+  readonly soapBetas?: readonly [number, number];
+  readonly updateEvery?: number;
+}
+
+const GN: readonly Method[] = [
+  { optimizer: 'adam', weighting: 'grad-norm' },
+  { optimizer: 'soap', weighting: 'grad-norm' },
+];
+const PLAIN: readonly Method[] = [
+  { optimizer: 'adam', weighting: 'none' },
+  { optimizer: 'soap', weighting: 'none' },
+];
+const SIX: readonly Method[] = [
+  ...PLAIN,
+  { optimizer: 'adam', weighting: 'lra' },
+  { optimizer: 'soap', weighting: 'lra' },
+  ...GN,
+];
+const SEEDS = [42, 123, 456];
+
+/** A block of the factorial, over the system's published couplings or the two at their ends. */
+function block(name: string, methods: readonly Method[], { ends = false, score }: { ends?: boolean; score?: Score }) {
+  const { values } = systemNamed(name).coupling;
+  const couplings = ends ? [values[0]!, values.at(-1)!] : values;
+  return { system: name, couplings, methods, ...(score ? { score } : {}) };
+}
+
+/** The factorial's blocks: 1D systems by `methods`, the 2D one with grad-norm alone. */
+const factorial = (methods: readonly Method[], score: Score): Block[] => [
+  block('thermoelasticity', methods, {}),
+  block('reaction-diffusion', methods, { score }),
+  block('nernst-planck-poisson', methods, {}),
+  block('electroosmotic-flow', GN, {}),
+];
+
+/** The 1D systems with grad-norm. */
+const balanced = ({ ends }: { ends: boolean }): Block[] => [
+  block('thermoelasticity', GN, { ends }),
+  block('reaction-diffusion', GN, { ends, score: 'rmse' }),
+  block('nernst-planck-poisson', GN, { ends }),
+];
+
+const PAPER = { blocks: factorial(SIX, 'rmse'), seeds: SEEDS, published: true, variant: 'paper' } as const;
+const LATER = { seeds: SEEDS, published: false, soapBetas: [0.99, 0.999] } as const;
+
+export const presets: readonly Preset[] = [
+  { name: 'paper', about: 'the whole factorial of the published tables', ...PAPER },
+  { name: 'v1', about: 'the same under the name of its version', ...PAPER },
+  {
+    name: 'v3',
+    about: "the authors' later code: a boundary term for each field, no LRA, relative errors throughout",
+    ...LATER,
+    blocks: factorial([...PLAIN, ...GN], 'relative'),
+    variant: 'split',
+  },
+  {
+    name: 'shared',
+    about: "the later code's ablation: v3 with one network for all fields",
+    ...LATER,
+    blocks: factorial(GN, 'relative'),
+    variant: 'shared',
+  },
+  {
+    name: 'hard',
+    about: 'nernst-planck-poisson at Debye lengths of 0.1, 0.05 and 0.02',
+    blocks: [{ system: 'nernst-planck-poisson', couplings: [0.1, 0.05, 0.02], methods: SIX }],
+    seeds: SEEDS,
+    published: false,
+    variant: 'paper',
+  },
+  {
+    name: 'couplings',
+    about: 'grad-norm at every coupling of the 1D systems; one seed unless told otherwise',
+    blocks: balanced({ ends: false }),
+    seeds: [42],
+    published: true,
+    variant: 'paper',
+  },
+  {
+    name: 'ends',
+    about: 'the same at the weakest and the strongest coupling',
+    blocks: balanced({ ends: true }),
+    seeds: [42],
+    published: true,
+    variant: 'paper',
+  },
+  {
+    name: 'quick',
+    about: 'the same ends with tiny networks, two seeds, few epochs: a first look',
+    blocks: balanced({ ends: true }),
+    seeds: [42, 123],
+    published: true,
+    variant: 'paper',
+    epochs: 1000,
+    network: { hidden: 2, width: 16 },
+  },
+];
+
+/** Throws {@link UsageError}. */
+export function presetNamed(name: string): Preset {
+  const found = presets.find((preset) => preset.name === name);
+  if (!found)
+    throw new UsageError(`there is no preset ${name}; there are ${presets.map((each) => each.name).join(', ')}`);
+  return found;
+}
+
+/** Every run of a preset, seeds fastest. */
+export function planOf(preset: Preset, overrides: Overrides = {}): RunPlan[] {
+  const seeds = overrides.seeds ?? preset.seeds;
+  return preset.blocks.flatMap((each) =>
+    each.couplings.flatMap((value) =>
+      each.methods.flatMap((method) => seeds.map((seed) => resolve(preset, overrides, each, method, value, seed))),
+    ),
+  );
+}
+
+function resolve(
+  preset: Preset,
+  { epochs, lr, width, depth, soapBetas = preset.soapBetas, updateEvery }: Overrides,
+  { system: name, score = 'relative' }: Block,
+  { optimizer, weighting }: Method,
+  value: number,
+  seed: number,
+): RunPlan {
+  const system = systemNamed(name);
+  const { parameter } = system.coupling;
+  const { hidden, width: own } = preset.network ?? system.architecture;
+  const moments = momentsOf(system, optimizer);
+  return {
+    id: `${name}-${parameter}${value}-${optimizer}-${weighting}-s${seed}`,
+    system: name,
+    variant: preset.variant,
+    coupling: { name: parameter, value },
+    parameters: resolveParameters(system, { [parameter]: value }),
+    network: { hidden: depth ?? hidden, width: width ?? own },
+    optimizer,
+    betas: (optimizer === 'soap' && soapBetas) || moments.betas,
+    optimizerEpsilon: moments.epsilon,
+    weighting,
+    updateEvery: (weighting !== 'none' && updateEvery) || UPDATE_EVERY[weighting],
+    learningRate: lr ?? system.training.learningRate,
+    epochs: epochs ?? preset.epochs ?? system.training.epochs[optimizer],
+    seed,
+    score,
+  };
+}
+
+/** Epochs that the paper gives a system. */
+export const publishedEpochs = (system: string, optimizer: Optimizer): number =>
+  systemNamed(system).training.epochs[optimizer];
+
+/** The system that a run trains. */
+export function systemOf({ system: name, variant }: Pick<RunPlan, 'system' | 'variant'>): System {
+  const system = systemNamed(name);
+  if (variant === 'paper') return system;
+  const split = { ...system, conditions: system.conditions.flatMap((each) => byField(system, each)) };
+  const fields = fieldsOf(system);
+  return variant === 'shared' ? { ...split, networks: [{ name: 'shared', fields }] } : split;
+}
+
+/** A condition's residuals, each in the loss term of the field that it is about. */
+function byField(system: System, { residuals, ...rest }: Condition): Condition[] {
+  return residuals.map((residual) => {
+    const field = fieldsOf(system).find((each) => each === /^\w+/.exec(residual)?.[0]);
+    if (!field) throw new Error(`${system.name}: condition ${residual} begins with no field`);
+    return { ...rest, residuals: [residual], term: `BC ${field}` };
+  });
+}

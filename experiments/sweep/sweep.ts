@@ -1,0 +1,199 @@
+/** Works through the plan of a sweep: stack after stack, each run written when it is done, nothing done twice. */
+import { BufferSizeError, type Device, type Library } from '../../engine/index.ts';
+import type { Choices } from '../adapter/choices.ts';
+import type { ProgressStream } from '../show/progress.ts';
+import { peekState, stackName, unfit } from './checkpoint.ts';
+import { SweepFolder } from './folder.ts';
+import { costOf, type Group, groupTitle, type Shard, type SweepPlan, selectGroups } from './plan.ts';
+import type { RunPlan } from './presets.ts';
+import { type SweepProgress, startSweepProgress } from './progress.ts';
+import { type StackProgress, trainStack } from './stack.ts';
+import type { Summary } from './summary.ts';
+
+export interface SweepSession {
+  readonly device: Device;
+  readonly library: Library;
+  readonly versions?: Readonly<Record<string, string>>;
+  /** Kernel versions that a new sweep prefers; one that is there keeps its own. */
+  readonly choices?: Choices;
+  readonly plan: SweepPlan;
+  readonly out: string;
+  readonly only?: readonly string[];
+  readonly shard?: Shard;
+  /** Time between checkpoints of a stack under way, milliseconds: what a killed process loses at most. */
+  readonly checkpointEvery?: number;
+  /** Recorded in the folder. */
+  readonly command: string;
+  /** Aborted when the user asks to stop. */
+  readonly signal: AbortSignal;
+  /** Where progress goes: stderr unless stated. */
+  readonly stream?: ProgressStream;
+}
+
+export interface SweepOutcome {
+  readonly preset: string;
+  readonly out: string;
+  readonly adapter: string;
+  /** Numbers of runs: in the plan, of those selected here, and of these there before and now. */
+  readonly planned: number;
+  readonly selected: number;
+  readonly before: number;
+  readonly finished: number;
+  /** Groups that another process is working on. */
+  readonly busy: readonly string[];
+  readonly stopped: boolean;
+  /** What this process trained. */
+  readonly runs: readonly Summary[];
+}
+
+const CHECKPOINT_EVERY_MS = 60_000;
+
+/** Throws UsageError and RunFolderError before anything is trained; CheckpointError on a damaged checkpoint. */
+export async function sweep(session: SweepSession): Promise<SweepOutcome> {
+  const { plan, out, only, shard, signal } = session;
+  const groups = selectGroups(plan, only, shard);
+  const folder = SweepFolder.open(out, plan, session.command, session.choices);
+  const work = new Work(groups, folder, session);
+  const runs: Summary[] = [];
+  const busy: string[] = [];
+  try {
+    for (const group of groups) {
+      if (signal.aborted) break;
+      const unlock = work.pending(group).length > 0 ? folder.lockGroup(group.id, plan.runs) : () => {};
+      if (typeof unlock === 'string') {
+        busy.push(group.id);
+        work.progress.note(unlock);
+        continue;
+      }
+      try {
+        runs.push(...(await work.train(group)));
+      } finally {
+        unlock();
+      }
+    }
+  } finally {
+    work.progress.stop();
+  }
+  return {
+    preset: plan.preset,
+    out,
+    adapter: session.device.info.name,
+    planned: plan.runs.length,
+    selected: work.total,
+    before: work.before,
+    finished: work.finished,
+    busy,
+    stopped: signal.aborted,
+    runs,
+  };
+}
+
+/** The selected groups, and how far they are. */
+class Work {
+  readonly total: number;
+  readonly before: number;
+  readonly progress: SweepProgress;
+  readonly #groups: readonly Group[];
+  readonly #folder: SweepFolder;
+  readonly #session: SweepSession;
+  /** Work of each run by id, in units of its cost times its epochs. */
+  readonly #units: ReadonlyMap<string, number>;
+  readonly #started = performance.now();
+  /** Units that were done when this process began, or came from checkpoints. */
+  #given: number;
+
+  constructor(groups: readonly Group[], folder: SweepFolder, session: SweepSession) {
+    this.#groups = groups;
+    this.#folder = folder;
+    this.#session = session;
+    const all = groups.flatMap(({ runs }) => runs);
+    this.#units = new Map(all.map((run) => [run.id, costOf(run) * run.epochs]));
+    this.total = all.length;
+    this.before = this.finished;
+    this.#given = this.#doneUnits();
+    this.progress = startSweepProgress(`sweep ${session.plan.preset}`, session.stream);
+  }
+
+  get finished(): number {
+    return this.#groups.flatMap(({ runs }) => runs).filter(({ id }) => this.#folder.finished(id)).length;
+  }
+
+  pending({ runs }: Group): RunPlan[] {
+    return runs.filter(({ id }) => !this.#folder.finished(id));
+  }
+
+  /** Trains what is missing of a group: first what checkpoints hold, then the rest. */
+  async train(group: Group): Promise<Summary[]> {
+    const summaries: Summary[] = [];
+    for (const from of this.#pending(group)) {
+      const { ids, epoch } = peekState(from);
+      const whole = this.#session.plan.groups.find(({ id }) => id === group.id)!;
+      const runs = whole.runs.filter(({ id }) => ids.includes(id));
+      if (runs.every(({ id }) => this.#folder.finished(id))) this.#folder.dropCheckpoint(group.id, stackName(runs));
+      else if (runs.some(({ id }) => this.#units.has(id))) {
+        this.progress.note(`${group.id} goes on from epoch ${epoch}`);
+        summaries.push(...(await this.#stack({ ...group, runs }, from, epoch)));
+      }
+      if (this.#session.signal.aborted) return summaries;
+    }
+    const rest = this.pending(group);
+    if (rest.length > 0) summaries.push(...(await this.#stack({ ...group, runs: rest })));
+    return summaries;
+  }
+
+  #pending(group: Group): string[] {
+    return this.pending(group).length > 0 ? this.#folder.checkpoints(group.id) : [];
+  }
+
+  /** Trains a stack; in halves where its buffers are larger than the adapter's. */
+  async #stack(group: Group, from?: string, epoch = 0): Promise<Summary[]> {
+    const { device, library, versions = {}, checkpointEvery = CHECKPOINT_EVERY_MS, signal } = this.#session;
+    const { id, runs } = group;
+    if (signal.aborted) return [];
+    const own = runs.reduce((sum, run) => sum + (this.#units.get(run.id) ?? 0), 0);
+    this.#given += own * (epoch / runs[0]!.epochs);
+    let last: StackProgress = { epoch, epochs: runs[0]!.epochs, loss: Number.NaN, error: Number.NaN, diverged: 0 };
+    const progress = (state: StackProgress) => {
+      last = state;
+      this.#show(group, state, own);
+    };
+    progress(last);
+    try {
+      const backend = { device, library, versions, choices: this.#folder.choices };
+      const where = { backend, folder: this.#folder, group: id, signal, checkpointEvery };
+      const summaries = (await trainStack({ ...where, runs, ...(from ? { from } : {}), progress })) ?? [];
+      for (const summary of summaries) this.#tell(summary);
+      if (summaries.length > 0) this.#show(group, last, 0);
+      return summaries;
+    } catch (error) {
+      if (!(error instanceof BufferSizeError)) throw error;
+      if (from !== undefined) throw unfit(from, `its ${runs.length} runs together do not fit this adapter's buffers`);
+      if (runs.length === 1) throw error;
+      const half = Math.ceil(runs.length / 2);
+      this.progress.note(`${id}: ${runs.length} runs do not fit this adapter's buffers, trying ${half}`);
+      const first = await this.#stack({ id, runs: runs.slice(0, half) });
+      return [...first, ...(await this.#stack({ id, runs: runs.slice(half) }))];
+    }
+  }
+
+  #tell({ id, diverged, final, best, epochs }: Summary): void {
+    const text = diverged
+      ? `diverged: ${diverged.term} is ${diverged.value} at epoch ${diverged.epoch} of ${epochs}`
+      : `error ${final.error?.toExponential(2)}, best ${best.error?.toExponential(2)} at ${best.epoch}`;
+    this.progress.note(`${id}: ${text}`);
+  }
+
+  #doneUnits(): number {
+    return [...this.#units].reduce((sum, [id, units]) => sum + (this.#folder.finished(id) ? units : 0), 0);
+  }
+
+  #show(group: Group, { epoch, epochs, loss, error }: StackProgress, own: number): void {
+    const all = [...this.#units.values()].reduce((sum, units) => sum + units, 0);
+    const done = Math.min(all, this.#doneUnits() + own * (epoch / epochs));
+    const here = done - this.#given;
+    const seconds = (performance.now() - this.#started) / 1000;
+    const left = here > 0 ? (seconds * (all - done)) / here : Number.NaN;
+    const state = { fraction: done / all, title: groupTitle(group), epoch, epochs, loss, error, left };
+    this.progress.update({ done: this.finished, total: this.total, ...state });
+  }
+}

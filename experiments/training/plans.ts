@@ -1,0 +1,76 @@
+/** What a trainer runs, compiled without a GPU: its plans, and the device memory that they need together. */
+import { type CompileOptions, compile, type Plan, type Slot, shareTemporaries } from '../../engine/index.ts';
+import { countOf, stacksOf } from '../../systems/index.ts';
+import { errorSource, refreshSource, startSource, stepSource, type TrainerOptions, weightingSource } from './tapes.ts';
+
+/** The programs of a trainer, in the order in which they are created. They never run at once. */
+export type Role = 'step' | 'error' | 'weighting' | 'start' | 'refresh';
+
+export interface TrainingPlans {
+  readonly plans: Readonly<Partial<Record<Role, Plan>> & Record<'step' | 'error', Plan>>;
+  /** The buffers in which all of them keep their temporaries. */
+  readonly temporaries: Plan;
+  readonly terms: readonly string[];
+  readonly fields: readonly string[];
+}
+
+/** `weighting` is there unless the loss terms keep their weights, `start` and `refresh` are SOAP's. */
+export function trainingPlans(options: TrainerOptions, settings: CompileOptions): TrainingPlans {
+  const { model, source: step } = stepSource(options);
+  const { source: error, fields } = errorSource(options, countOf(options.system.evaluation()));
+  const soap = options.optimizer === 'soap';
+  const sources = {
+    step,
+    error,
+    ...(options.weighting === 'none' ? {} : { weighting: weightingSource(options) }),
+    ...(soap ? { start: startSource(options), refresh: refreshSource(options) } : {}),
+  };
+  const compiled = Object.entries(sources).map(([role, source]) => [role, compile(source, settings)]);
+  const { plans, temporaries } = shareTemporaries<Role>(Object.fromEntries(compiled));
+  return { plans, temporaries, terms: model.terms, fields };
+}
+
+/** Inputs of a plan that lie in the buffers of another one. */
+export const sharedNames = (plan: Plan, owner: Plan): string[] =>
+  Object.keys(plan.inputs).filter((name) => name in owner.inputs);
+
+/** Bytes of device memory by what they hold. */
+export interface Memory {
+  readonly total: number;
+  readonly parameters: number;
+  /** What an update or a refresh carries to the next, where that is not done in place its next value too. */
+  readonly optimizerState: number;
+  /** Temporaries: what the layers keep for the backward pass, cotangents, gradients. */
+  readonly activations: number;
+  /** Points, known values, settings, loss weights, results. */
+  readonly data: number;
+}
+
+/** Memory of all programs of a trainer together, each buffer counted once. */
+export function memoryOf({ plans, temporaries }: TrainingPlans, { system, shape }: TrainerOptions): Memory {
+  const { step, ...others } = plans;
+  const thetas = stacksOf(system, shape).map(({ theta }) => theta);
+  const state = new Set(Object.values(plans).flatMap((plan) => Object.entries(plan.state).flat()));
+  const own = [step, ...Object.values(others)].flatMap((plan) => {
+    const shared = new Set([...sharedNames(plan, temporaries), ...(plan === step ? [] : sharedNames(plan, step))]);
+    return plan.slots.filter(({ names }) => !names.some((name) => shared.has(name)));
+  });
+  const bytes = (which: (slot: Slot) => boolean) => 4 * own.filter(which).reduce((sum, slot) => sum + slot.elements, 0);
+  const isTheta = ({ names }: Slot) => names.some((name) => thetas.includes(name));
+  const isState = (slot: Slot) => !isTheta(slot) && slot.names.some((name) => state.has(name) && name !== 'weights');
+  const parts = {
+    parameters: bytes(isTheta),
+    optimizerState: bytes(isState),
+    activations: 4 * temporaries.slots.reduce((sum, { elements }) => sum + elements, 0),
+    data: bytes((slot) => !isTheta(slot) && !isState(slot)),
+  };
+  return { total: Object.values(parts).reduce((a, b) => a + b), ...parts };
+}
+
+/** In words: `3.10 MiB of device memory: parameters 0.10, optimizer state 0.96, activations 2.01, data 0.03`. */
+export function memoryText({ total, parameters, optimizerState, activations, data }: Memory): string {
+  const mib = (bytes: number) => (bytes / 2 ** 20).toFixed(bytes < 10 * 2 ** 20 ? 2 : 1);
+  const parts = { parameters, 'optimizer state': optimizerState, activations, data };
+  const listed = Object.entries(parts).map(([name, bytes]) => `${name} ${mib(bytes)}`);
+  return `${mib(total)} MiB of device memory: ${listed.join(', ')}`;
+}

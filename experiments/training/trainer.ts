@@ -1,0 +1,273 @@
+/**
+ * R runs of one system trained together: compiles the step, the error and the weighting into programs that share one
+ * set of buffers, and moves numbers in and out. It knows nothing of files, progress or the command line.
+ */
+import { type CompileOptions, type Device, type Library, type Plan, Program } from '../../engine/index.ts';
+import { ADAM, type AdamSettings, eigenvectors, REFRESH_EVERY, SOAP_EPSILON, UPDATE_EVERY } from '../../optim/index.ts';
+import {
+  type Coordinates,
+  countOf,
+  initialTheta,
+  inputValues,
+  knownValues,
+  type Optimizer,
+  type System,
+  shareThetas,
+  stacksOf,
+} from '../../systems/index.ts';
+import { type Choices, preferred, servedBy } from '../adapter/choices.ts';
+import { type Memory, memoryOf, type Role, sharedNames, type TrainingPlans, trainingPlans } from './plans.ts';
+import { soapPlans, type TrainerOptions } from './tapes.ts';
+
+export interface Backend {
+  readonly library: Library;
+  readonly device: Device;
+  /** Pinned kernel versions. */
+  readonly versions?: Readonly<Record<string, string>>;
+  /** Versions of single calls where none is pinned; the default ones otherwise. */
+  readonly choices?: Choices;
+}
+
+/** How a backend compiles. */
+export function compileOptions({ device, library, versions = {}, choices = {} }: Backend): CompileOptions {
+  const { capabilities } = device;
+  return { device: capabilities, library, versions, prefer: preferred(choices, capabilities) };
+}
+
+/** Errors of one run by field. */
+export interface Errors {
+  /** ||prediction - exact|| / ||exact||. */
+  readonly relative: Readonly<Record<string, number>>;
+  readonly rmse: Readonly<Record<string, number>>;
+  /** Mean of `relative` over the fields. */
+  readonly mean: number;
+}
+
+export interface Snapshot {
+  readonly epoch: number;
+  readonly values: Readonly<Record<string, Float32Array>>;
+}
+
+type Programs = Readonly<Partial<Record<Role, Program>> & Record<'step' | 'error', Program>>;
+
+/** Betas and epsilon that the paper gives an optimizer on a system. */
+export function momentsOf(system: System, optimizer: Optimizer): AdamSettings {
+  return optimizer === 'soap' ? { betas: system.training.soapBetas, epsilon: SOAP_EPSILON } : ADAM;
+}
+
+export class Trainer {
+  readonly options: TrainerOptions;
+  readonly terms: readonly string[];
+  readonly fields: readonly string[];
+  readonly evaluation: Coordinates;
+  /** Steps taken so far. */
+  epoch = 0;
+  /** The program of a training step. */
+  readonly step: Program;
+  readonly programs: Programs;
+  /** Holds the temporaries of all programs. */
+  readonly temporaries: Program;
+
+  readonly #compiled: TrainingPlans;
+  private constructor(options: TrainerOptions, compiled: TrainingPlans, programs: Programs, temporaries: Program) {
+    this.options = options;
+    this.terms = compiled.terms;
+    this.fields = compiled.fields;
+    this.evaluation = options.system.evaluation();
+    this.step = programs.step;
+    this.programs = programs;
+    this.#compiled = compiled;
+    this.temporaries = temporaries;
+  }
+
+  /** Compiles and uploads; parameters start as PyTorch would start them. */
+  static async create(options: TrainerOptions, backend: Backend): Promise<Trainer> {
+    const { system, runs, shape } = options;
+    const compiled = trainingPlans(options, compileOptions(backend));
+    const { programs, temporaries } = await programsOf(backend.device, compiled);
+    const { step, error } = programs;
+    const trainer = new Trainer(options, compiled, programs, temporaries);
+    for (const [name, data] of Object.entries(inputValues(system, Object.keys(compiled.plans.step.inputs), runs)))
+      step.write(name, data);
+    const onEvaluation = runs.map((run) => ({ ...run, points: { evaluation: trainer.evaluation } }));
+    const evaluated = inputValues(system, Object.keys(compiled.plans.error.inputs), onEvaluation);
+    for (const [name, data] of Object.entries(evaluated)) error.write(name, data);
+    const { terms } = compiled;
+    step.write('weights', new Array(runs.length * terms.length).fill(1));
+    step.write('lr', new Array(runs.length).fill(options.learningRate));
+    const { betas, epsilon } = options.moments ?? momentsOf(system, options.optimizer);
+    step.write('settings', [...betas, epsilon]);
+    trainer.setTheta(
+      shareThetas(
+        system,
+        shape,
+        runs.map(({ seed }) => initialTheta(system, shape, seed)),
+      ),
+    );
+    return trainer;
+  }
+
+  get plan(): Plan {
+    return this.step.plan;
+  }
+
+  /** Which version serves each kernel call, by `callText`. */
+  get kernels(): Record<string, string> {
+    return servedBy(Object.values(this.#compiled.plans));
+  }
+
+  /** Device memory of all programs together. */
+  get memory(): Memory {
+    return memoryOf(this.#compiled, this.options);
+  }
+
+  setTheta(values: Readonly<Record<string, ArrayLike<number>>>): void {
+    for (const [name, data] of Object.entries(values)) this.step.write(name, data);
+  }
+
+  /** Takes `steps` steps. Returns the unweighted loss terms before each, [steps,R,K]. */
+  async run(steps: number): Promise<Float32Array> {
+    const { weighting, updateEvery = UPDATE_EVERY[weighting], runs } = this.options;
+    const losses = new Float32Array(steps * runs.length * this.terms.length);
+    const before = updateEvery === 1 && this.programs.weighting ? [this.programs.weighting] : [];
+    for (let done = 0; done < steps; ) {
+      if (updateEvery > 1 && this.epoch % updateEvery === 0) await this.programs.weighting?.run();
+      const starting = this.epoch === 0 && this.programs.start !== undefined;
+      const until = starting ? 1 : updateEvery > 1 ? updateEvery - (this.epoch % updateEvery) : steps;
+      const count = Math.min(steps - done, until);
+      const recorded = starting ? await this.#start(before) : await this.#steps(count, before);
+      losses.set(recorded, done * runs.length * this.terms.length);
+      done += count;
+      this.epoch += count;
+    }
+    return losses;
+  }
+
+  async #steps(count: number, before: readonly Program[]): Promise<Float32Array> {
+    const { refresh } = this.programs;
+    const first = this.epoch;
+    // SOAP counts its steps from the second epoch on.
+    const due = (step: number) => refresh !== undefined && (first + step) % REFRESH_EVERY === 0;
+    const recorded = await this.step.run(count, ['losses'], (step) => ({ before, after: due(step) ? [refresh!] : [] }));
+    return recorded['losses']!;
+  }
+
+  /** SOAP's first epoch: factors from the first gradient, their eigenvectors by the CPU. */
+  async #start(before: readonly Program[]): Promise<Float32Array> {
+    const recorded = await this.programs.start!.run(1, ['losses'], () => ({ before }));
+    for (const [theta, { factors }] of soapPlans(this.options)) {
+      for (const { size, count } of factors) {
+        const matrices = await this.step.read(`${theta}.L.${size}`);
+        this.step.write(`${theta}.Q.${size}`, eigenvectors(matrices, count, size));
+      }
+    }
+    return recorded['losses']!;
+  }
+
+  /** Errors of each run at the evaluation points. */
+  async errors(): Promise<Errors[]> {
+    await this.programs.error.run();
+    const [relative, rmse] = await Promise.all([
+      this.programs.error.read('relative'),
+      this.programs.error.read('rmse'),
+    ]);
+    const F = this.fields.length;
+    return this.options.runs.map((_, r) => {
+      const row = (values: Float32Array) =>
+        Object.fromEntries(this.fields.map((field, k) => [field, values[r * F + k]!]));
+      const own = row(relative);
+      return { relative: own, rmse: row(rmse), mean: Object.values(own).reduce((a, b) => a + b, 0) / F };
+    });
+  }
+
+  /** Predictions of each run at the evaluation points as of the last {@link errors}, by field. */
+  async predictions(): Promise<Record<string, Float32Array>[]> {
+    const all = await this.programs.error.read('predictions');
+    const [F, N] = [this.fields.length, countOf(this.evaluation)];
+    return this.options.runs.map((_, r) =>
+      Object.fromEntries(this.fields.map((field, k) => [field, all.slice((r * F + k) * N, (r * F + k + 1) * N)])),
+    );
+  }
+
+  /** Loss weights, [R,K]. */
+  async weights(): Promise<Float32Array> {
+    return this.step.read('weights');
+  }
+
+  /** Every theta, by input name. */
+  async thetas(): Promise<Record<string, Float32Array>> {
+    const names = stacksOf(this.options.system, this.options.shape).map(({ theta }) => theta);
+    const values = await Promise.all(names.map((name) => this.step.read(name)));
+    return Object.fromEntries(names.map((name, k) => [name, values[k]!]));
+  }
+
+  /** Reference solution of a run at the evaluation points, by field. */
+  exact(run: number): Record<string, Float64Array> {
+    const { system, runs } = this.options;
+    return Object.fromEntries(
+      this.fields.map((field) => [
+        field,
+        knownValues(system, `${field}_exact`, runs[run]!.parameters, this.evaluation),
+      ]),
+    );
+  }
+
+  /** Everything a later {@link restore} needs to go on bit for bit: parameters, optimizer state, loss weights, epoch. */
+  async snapshot(): Promise<Snapshot> {
+    const names = this.#stateNames();
+    const values = await Promise.all(names.map((name) => this.step.read(name)));
+    return { epoch: this.epoch, values: Object.fromEntries(names.map((name, k) => [name, values[k]!])) };
+  }
+
+  async restore({ epoch, values }: Snapshot): Promise<void> {
+    for (const name of this.#stateNames()) this.step.write(name, values[name]!);
+    this.epoch = epoch;
+  }
+
+  /** Shapes of the values of a {@link Snapshot}. */
+  stateShapes(): Record<string, readonly number[]> {
+    return Object.fromEntries(this.#stateNames().map((name) => [name, this.plan.inputs[name]!.shape]));
+  }
+
+  #stateNames(): string[] {
+    return [
+      ...new Set([...Object.keys(this.plan.state), ...Object.keys(this.programs.refresh?.plan.state ?? {}), 'weights']),
+    ];
+  }
+
+  destroy(): void {
+    for (const program of [...Object.values(this.programs), this.temporaries]) program.destroy();
+  }
+}
+
+/** Programs that share the buffers of the step and the temporaries; where one cannot be created, none is left. */
+async function programsOf(
+  device: Device,
+  { plans, temporaries: held }: TrainingPlans,
+): Promise<{ programs: Programs; temporaries: Program }> {
+  const made: Program[] = [];
+  const create = async (plan: Plan, ...owners: readonly Program[]) => {
+    const shared = owners.flatMap((program) =>
+      sharedNames(plan, program.plan).map((name) => [name, { program, name }] as const),
+    );
+    const program = await Program.create(device, plan, Object.fromEntries(shared));
+    made.push(program);
+    return program;
+  };
+  try {
+    const temporaries = await create(held);
+    const { step: stepPlan, ...others } = plans;
+    const step = await create(stepPlan, temporaries);
+    const created = await Promise.allSettled(
+      Object.entries(others).map(async ([role, plan]) => [role, await create(plan, step, temporaries)] as const),
+    );
+    const rest = created.map((outcome) => {
+      if (outcome.status === 'rejected') throw outcome.reason;
+      return outcome.value;
+    });
+    return { programs: { ...Object.fromEntries(rest), step } as Programs, temporaries };
+  } catch (failure) {
+    for (const program of made) program.destroy();
+    throw failure;
+  }
+}
