@@ -63,7 +63,7 @@ export function problemOf(): Problem {
 
 function gradientSource() {
   const model = modelFor(options());
-  const [gradient] = grad(model.total, model.thetas) as [ReturnType<typeof grad>[number]];
+  const [gradient] = grad(model.total, model.thetas);
   return { model, source: { inputs: model.inputs, outputs: { losses: model.losses, gradient } } };
 }
 

@@ -74,7 +74,7 @@ const size = () => {
 type Way = (theta: Var, X: Var, architecture: Architecture) => Var;
 
 const reverse: Way = (theta, X, architecture) => {
-  const along = (y: Var) => vjp([y], [full(y, 1)], [X])[0]!;
+  const along = (y: Var) => vjp([y], [full(y, 1)], [X])[0];
   return flat(along(along(network(theta, X, architecture, 0))), X);
 };
 const jets: Way = (theta, X, architecture) => {
@@ -103,7 +103,7 @@ function sourceOf(way: Way, what: LaplacianRow['what']): Source {
   const u_xx = way(theta, X, architecture);
   if (what === 'u_xx') return { inputs: { theta, X }, outputs: { u_xx } };
   const loss = sum(mean(square(u_xx), [1]), undefined, false);
-  return { inputs: { theta, X }, outputs: { gradient: grad(loss, [theta])[0]! } };
+  return { inputs: { theta, X }, outputs: { gradient: grad(loss, [theta])[0] } };
 }
 
 /** How much further from exact than the float32 interpretation of the fused tape a way may be: it sums in another order. */

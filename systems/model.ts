@@ -22,7 +22,7 @@ import {
   type Tape,
   type Var,
 } from '../engine/index.ts';
-import { type Architecture, parameterCount } from './architecture.ts';
+import { type Architecture, NetworkError, parameterCount } from './architecture.ts';
 import { ExpressionError, express, namesIn } from './expression.ts';
 import { network, type Order } from './network.ts';
 import { fieldsOf, type NetworkShape, type System } from './system.ts';
@@ -66,7 +66,7 @@ export interface LossModel {
   readonly losses: Var;
   /** Sum over runs and terms of weight * loss, []: its gradient holds every run's own gradient. */
   readonly total: Var;
-  readonly thetas: readonly Var[];
+  readonly thetas: readonly [Var, ...Var[]];
   /** Every input of the tape by name: theta, `x.GROUP`, `param.NAME` [R,1], `data.GROUP.NAME` [R,N], weights [R,K]. */
   readonly inputs: Readonly<Record<string, Var>>;
 }
@@ -142,8 +142,9 @@ export function lossModel(tape: Tape, system: System, runs: number, counts: Coun
   const all = concat(losses, 1);
   const weights = declare('weights', [runs, terms.length]);
   const total = tape.scope('total', () => sum(mul(weights, all), undefined, false));
-  const thetas = stacksOf(system, shape).map(({ theta }) => inputs[theta]!);
-  return { residuals, terms, losses: all, total, thetas, inputs };
+  const [theta, ...others] = stacksOf(system, shape).map((each) => inputs[each.theta]!);
+  if (!theta) throw new NetworkError(`${system.name} has no network`);
+  return { residuals, terms, losses: all, total, thetas: [theta, ...others], inputs };
 }
 
 /** A field's channels, each [R,N]. */

@@ -38,6 +38,7 @@ export interface AdapterInfo {
 }
 
 export class Device {
+  /** @internal Left out of the package's types, which need none of WebGPU's. */
   readonly gpu: GPUDevice;
   readonly info: AdapterInfo;
   readonly capabilities: Capabilities;
@@ -48,6 +49,7 @@ export class Device {
   #waiting = 0;
   #napping = false;
 
+  /** @internal {@link openDevice} makes one. */
   constructor(gpu: GPUDevice, info: AdapterInfo) {
     this.gpu = gpu;
     this.info = info;

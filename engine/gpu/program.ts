@@ -144,6 +144,11 @@ export class Program {
    * Runs steps; `record` names outputs whose value after every step is returned, [steps, ...shape], row-major. `around`
    * gives programs that run before and after this one in a step, counted from 0, on the buffers they share with it.
    */
+  async run<Name extends string = never>(
+    steps?: number,
+    record?: readonly Name[],
+    around?: (step: number) => Around,
+  ): Promise<Record<Name, Float32Array>>;
   async run(
     steps = 1,
     record: readonly string[] = [],

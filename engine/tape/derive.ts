@@ -8,10 +8,18 @@ import { bodyOf, rowOf } from './ops.ts';
 import { ShapeError, show, sizeOf } from './shape.ts';
 import type { Tape, Var } from './tape.ts';
 
+/** A value for each of `X`; a list whose length is known gives one of the same length. */
+export type Each<X extends readonly Var[]> = { -readonly [K in keyof X]: Var };
+
 /**
  * Vector-Jacobian product, reverse mode: for each of `wrt`, sum over outputs of cotangent^T d(output)/d(wrt), in the
  * shape of that `wrt`. One backward sweep whatever the number of `wrt`.
  */
+export function vjp<const X extends readonly Var[]>(
+  outputs: readonly Var[],
+  cotangents: readonly Var[],
+  wrt: X,
+): Each<X>;
 export function vjp(outputs: readonly Var[], cotangents: readonly Var[], wrt: readonly Var[]): Var[] {
   const tape = outputs[0]!.tape;
   const active = between(tape, wrt, outputs);
@@ -56,6 +64,7 @@ export function vjp(outputs: readonly Var[], cotangents: readonly Var[], wrt: re
 }
 
 /** Jacobian-vector product, forward mode: d(output)/d(of) applied to each seed's tangent and summed, for each output. */
+export function jvp<const Y extends readonly Var[]>(outputs: Y, seeds: readonly { of: Var; tangent: Var }[]): Each<Y>;
 export function jvp(outputs: readonly Var[], seeds: readonly { of: Var; tangent: Var }[]): Var[] {
   const tape = outputs[0]!.tape;
   const dots = tangents(outputs, seeds);
@@ -63,7 +72,7 @@ export function jvp(outputs: readonly Var[], seeds: readonly { of: Var; tangent:
 }
 
 /** Gradient of a scalar with respect to each of `wrt`. */
-export function grad(loss: Var, wrt: readonly Var[]): Var[] {
+export function grad<const X extends readonly Var[]>(loss: Var, wrt: X): Each<X> {
   if (sizeOf(loss.shape) !== 1)
     throw new ShapeError(`grad takes a scalar, not ${show(loss.shape)}; sum it, or use vjp`);
   return vjp([loss], [full(loss, 1)], wrt);
@@ -75,7 +84,7 @@ export function jacobian(y: Var, x: Var): Var {
   const reverse = m <= n;
   const rows = Array.from({ length: reverse ? m : n }, (_, at) =>
     reverse
-      ? reshape(vjp([y], [oneHot(y, at)], [x])[0]!, [n])
+      ? reshape(vjp([y], [oneHot(y, at)], [x])[0], [n])
       : reshape(jvp([y], [{ of: x, tangent: oneHot(x, at) }])[0]!, [m]),
   );
   const stacked = stack(rows, 0);

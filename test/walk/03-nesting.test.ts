@@ -28,7 +28,7 @@ it('takes as many derivatives as one asks for', () => {
   let y: Var = mul(mul(x, x), mul(x, x));
   const values = [value(x, y, 2)];
   for (let order = 1; order <= 5; order++) {
-    y = grad(y, [x])[0]!;
+    y = grad(y, [x])[0];
     values.push(value(x, y, 2));
   }
   // x^4, 4x^3, 12x^2, 24x, 24, 0 at x = 2.
@@ -40,13 +40,13 @@ it('goes forwards with jvp, along a direction that is itself a value', () => {
   // directions, and a linear row (matmul, sum, slice) is its own tangent.
   const tape = newTape();
   const x = input(tape, 'x', []);
-  const along = (y: Var) => jvp([y], [{ of: x, tangent: full(x, 1) }])[0]!;
+  const along = (y: Var) => jvp([y], [{ of: x, tangent: full(x, 1) }])[0];
   const y = exp(mul(x, x));
   const at = 0.3;
   const second = (2 + 4 * at * at) * Math.exp(at * at);
 
   // Four ways to one second derivative; all appended to one tape.
-  const back = (y: Var) => grad(y, [x])[0]!;
+  const back = (y: Var) => grad(y, [x])[0];
   for (const way of [along(along(y)), back(along(y)), along(back(y)), back(back(y))])
     expect(value(x, way, at)).toBeCloseTo(second, 13);
 });
@@ -58,8 +58,8 @@ it('does not confuse whose derivative is meant', () => {
   const tape = newTape();
   const x = input(tape, 'x', []);
   const y = constant(tape, 1);
-  const inner = jvp([add(x, y)], [{ of: y, tangent: constant(tape, 1) }])[0]!;
-  const outer = jvp([mul(x, inner)], [{ of: x, tangent: constant(tape, 1) }])[0]!;
+  const inner = jvp([add(x, y)], [{ of: y, tangent: constant(tape, 1) }])[0];
+  const outer = jvp([mul(x, inner)], [{ of: x, tangent: constant(tape, 1) }])[0];
   expect(value(x, outer, 1)).toBe(1);
 });
 
@@ -70,7 +70,7 @@ it('is how a network learns from its own derivatives', () => {
   const x = input(tape, 'x', []);
   const w = input(tape, 'w', []);
   const u = exp(mul(w, x));
-  const u_x = jvp([u], [{ of: x, tangent: constant(tape, 1) }])[0]!;
+  const u_x = jvp([u], [{ of: x, tangent: constant(tape, 1) }])[0];
   const loss = mul(u_x, u_x);
   const [step] = grad(loss, [w]);
 
