@@ -8,29 +8,34 @@ import { build } from 'esbuild';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
 
-const ENTRIES = {
+const LIBRARY = {
   engine: 'engine/index.ts',
   kernels: 'kernels/index.ts',
   optim: 'optim/index.ts',
   systems: 'systems/index.ts',
-  main: 'tapir.ts',
 };
+
+/** What is built, by folder: for Node, and the library once more for a browser's bundler. */
+const BUILDS = [
+  { folder: dist, entries: { ...LIBRARY, main: 'tapir.ts' }, platform: 'node', target: 'node20' },
+  { folder: join(dist, 'browser'), entries: LIBRARY, platform: 'browser', target: 'es2022' },
+];
 
 function stop(text) {
   process.stderr.write(`build: ${text}\n`);
   process.exit(2);
 }
 
-function bundle() {
+function bundle({ folder, entries, platform, target }) {
   return build({
     absWorkingDir: root,
-    entryPoints: ENTRIES,
-    outdir: dist,
+    entryPoints: entries,
+    outdir: folder,
     bundle: true,
     splitting: true,
-    platform: 'node',
+    platform,
     format: 'esm',
-    target: 'node20',
+    target,
     packages: 'external',
     sourcemap: true,
     chunkNames: 'shared-[hash]',
@@ -41,8 +46,6 @@ function bundle() {
   );
 }
 
-const isEntry = ({ path }) => basename(path).replace(/\.js(\.map)?$/, '') in ENTRIES;
-
 function place({ path, contents }) {
   const draft = `${path}.${process.pid}.tmp`;
   writeFileSync(draft, contents);
@@ -50,13 +53,14 @@ function place({ path, contents }) {
 }
 
 /** Chunks first and whole files only, so a program that starts meanwhile finds a working dist. */
-function write(files) {
-  mkdirSync(dist, { recursive: true });
+function write({ folder, entries }, files) {
+  const isEntry = ({ path }) => basename(path).replace(/\.js(\.map)?$/, '') in entries;
+  mkdirSync(folder, { recursive: true });
   for (const file of files.filter((each) => !isEntry(each))) place(file);
   for (const file of files.filter(isEntry)) place(file);
   const names = new Set(files.map(({ path }) => basename(path)));
-  for (const name of readdirSync(dist))
-    if (/\.js(\.map)?$/.test(name) && !names.has(name)) rmSync(join(dist, name), { force: true });
+  for (const name of readdirSync(folder))
+    if (/\.js(\.map)?$/.test(name) && !names.has(name)) rmSync(join(folder, name), { force: true });
 }
 
 function types() {
@@ -69,8 +73,11 @@ function types() {
 
 const unknown = process.argv.slice(2).find((arg) => arg !== '--types');
 if (unknown) stop(`unknown option ${unknown}; the only option is --types`);
-for (const entry of Object.values(ENTRIES)) if (!existsSync(join(root, entry))) stop(`${entry} is missing`);
+for (const entry of BUILDS.flatMap(({ entries }) => Object.values(entries)))
+  if (!existsSync(join(root, entry))) stop(`${entry} is missing`);
 
-const { outputFiles } = await bundle();
-write(outputFiles);
+const built = await Promise.all(BUILDS.map(bundle));
+BUILDS.forEach((each, k) => {
+  write(each, built[k].outputFiles);
+});
 if (process.argv.includes('--types')) types();

@@ -1,5 +1,5 @@
-/** A GPU through Dawn: asked for what its adapter can give, errors with the name of what was being done. */
-import { tmpdir } from 'node:os';
+/** A GPU: asked for what its adapter can give, errors with the name of what was being done. */
+import { host } from '#host';
 import { DeviceLostError, GpuError, NoAdapterError } from './errors.ts';
 import type { Capabilities } from './kernel.ts';
 
@@ -16,13 +16,6 @@ const WANTED_LIMITS = [
   'maxComputeWorkgroupSizeY',
   'maxComputeWorkgroupsPerDimension',
 ] as const satisfies readonly (keyof GPUSupportedLimits)[];
-
-/** Full clock resolution: nothing but our own shaders runs here. */
-const DAWN_FLAGS = ['disable-dawn-features=timestamp_quantization'];
-
-/** How long the event loop sleeps at a time while a software adapter works, milliseconds. */
-const NAP_MS = 0.2;
-const PILLOW = new Int32Array(new SharedArrayBuffer(4));
 
 export interface AdapterInfo {
   /** What the driver calls the adapter, for instance `llvmpipe (LLVM 19.1.7, 256 bits)`. */
@@ -103,28 +96,23 @@ export class Device {
     this.gpu.destroy();
   }
 
-  /**
-   * Waits for `work`. Dawn looks for results in every turn of the event loop, without a pause, which takes a core of its
-   * own: on an adapter that computes on these cores, the loop sleeps between its turns.
-   */
+  /** Waits for `work`; on an adapter that computes on the cores of this process, asleep where the host polls. */
   async #wait<T>(work: Promise<T>): Promise<T> {
-    if (!this.capabilities.software) return work;
+    if (!this.capabilities.software || !host.nap) return work;
     this.#waiting++;
-    if (!this.#napping) setImmediate(this.#nap);
-    this.#napping = true;
+    if (!this.#napping) {
+      this.#napping = true;
+      host.nap(() => {
+        this.#napping = this.#waiting > 0;
+        return this.#napping;
+      });
+    }
     try {
       return await work;
     } finally {
       this.#waiting--;
     }
   }
-
-  readonly #nap = (): void => {
-    this.#napping = this.#waiting > 0;
-    if (!this.#napping) return;
-    Atomics.wait(PILLOW, 0, 0, NAP_MS);
-    setImmediate(this.#nap);
-  };
 }
 
 /** The sentence that matters of Dawn's several lines, with its source position. */
@@ -132,30 +120,16 @@ function firstLine(message: string): string {
   return message.split('\n').find((line) => line.trim() !== '') ?? message;
 }
 
-let dawn: Promise<GPU> | undefined;
-
-function loadDawn(): Promise<GPU> {
-  process.env['XDG_RUNTIME_DIR'] ??= tmpdir();
-  dawn ??= import('webgpu').then(({ create, globals }) => {
-    Object.assign(globalThis, globals);
-    return create(DAWN_FLAGS);
-  });
-  return dawn;
-}
-
 /** The preferred adapter: a GPU where there is one. Throws {@link NoAdapterError}. */
 async function findAdapter(): Promise<GPUAdapter> {
-  const remedy = 'run: npm run setup';
   let gpu: GPU;
   try {
-    gpu = await loadDawn();
+    gpu = await host.openGpu();
   } catch (error) {
-    throw new NoAdapterError(`Dawn does not load (${firstLine((error as Error).message)}); ${remedy}`, {
-      cause: error,
-    });
+    throw new NoAdapterError(`${firstLine((error as Error).message)}; ${host.remedy}`, { cause: error });
   }
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' }).catch(() => null);
-  if (!adapter) throw new NoAdapterError(`no WebGPU adapter: there is no Vulkan driver that Dawn accepts; ${remedy}`);
+  if (!adapter) throw new NoAdapterError(`no WebGPU adapter: ${host.noAdapter}; ${host.remedy}`);
   return adapter;
 }
 

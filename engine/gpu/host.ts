@@ -1,0 +1,11 @@
+/** What differs between Node and a browser when a device is opened and waited for. `#host` is the one that fits. */
+export interface Host {
+  /** The WebGPU implementation. Throws where there is none; the message says why. */
+  openGpu(): Promise<GPU>;
+  /** Why there may be no adapter. */
+  readonly noAdapter: string;
+  /** What the user can do where there is no implementation or no adapter. */
+  readonly remedy: string;
+  /** Sleeps through the next turns of the event loop for as long as `waiting` says so; absent where nothing polls. */
+  nap?(waiting: () => boolean): void;
+}
