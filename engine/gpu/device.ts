@@ -133,8 +133,20 @@ async function findAdapter(): Promise<GPUAdapter> {
   return adapter;
 }
 
-/** Opens the preferred adapter with all it offers of the features and limits above. Throws {@link NoAdapterError}. */
-export async function openDevice(): Promise<Device> {
+function limitsOf(limits: GPUSupportedLimits): AdapterInfo['limits'] {
+  return Object.fromEntries(WANTED_LIMITS.map((name) => [name, limits[name]])) as AdapterInfo['limits'];
+}
+
+export interface DeviceOptions {
+  /** Asks for no feature and no limit beyond what WebGPU promises of every adapter, as a browser may. */
+  readonly least?: boolean;
+}
+
+/**
+ * Opens the preferred adapter, with all it offers of the features and limits above unless `least` is set. Throws
+ * {@link NoAdapterError}.
+ */
+export async function openDevice({ least = false }: DeviceOptions = {}): Promise<Device> {
   const adapter = await findAdapter();
   const {
     vendor,
@@ -145,12 +157,9 @@ export async function openDevice(): Promise<Device> {
     subgroupMinSize = 0,
     subgroupMaxSize = 0,
   } = adapter.info;
-  const features = WANTED_FEATURES.filter((feature) => adapter.features.has(feature));
-  const limits = Object.fromEntries(WANTED_LIMITS.map((name) => [name, adapter.limits[name]])) as Record<
-    (typeof WANTED_LIMITS)[number],
-    number
-  >;
-  const gpu = await adapter.requestDevice({ label: 'tapir', requiredFeatures: features, requiredLimits: limits });
+  const features = least ? [] : WANTED_FEATURES.filter((feature) => adapter.features.has(feature));
+  const wanted = least ? {} : limitsOf(adapter.limits);
+  const gpu = await adapter.requestDevice({ label: 'tapir', requiredFeatures: features, requiredLimits: wanted });
   const name = description || device || vendor;
   return new Device(gpu, {
     name,
@@ -158,7 +167,7 @@ export async function openDevice(): Promise<Device> {
     architecture,
     software: isFallbackAdapter || /llvmpipe|swiftshader/i.test(name),
     features,
-    limits,
+    limits: limitsOf(gpu.limits),
     subgroupMinSize,
     subgroupMaxSize,
   });

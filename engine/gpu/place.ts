@@ -111,6 +111,7 @@ export function place(
     const kept = isContiguous(window) ? base : id;
     stored.add(kept);
     dense.add(kept);
+    dense.add(id);
   }
 
   for (const { node } of updates) {

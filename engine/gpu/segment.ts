@@ -47,6 +47,7 @@ function segmentCode(
   const own = segment.targets.filter(({ node, to }) => places.get(node) === to).map(({ node }) => node);
   const writer = new Writer(graph, places, new Set(own), bind);
   const size = sizeOf(graph.nodes[segment.targets[0]!.node]!.shape);
+  const all = reductions(graph, places, segment);
   if (segment.kind === 'map') {
     writer.line(`let i = group.x * ${THREADS}u + thread;`);
     writer.line(`if (i >= ${size}u) { return; }`);
@@ -54,13 +55,13 @@ function segmentCode(
   } else if (isSerial(graph, segment)) {
     writer.line(`let i = group.x * ${THREADS}u + thread;`);
     writer.line(`if (i >= ${size}u) { return; }`);
-    accumulate(writer, graph, segment, '0u', 1);
+    accumulate(writer, graph, all, '0u', 1);
     finish(writer, segment.targets);
   } else {
     writer.line('let i = group.x;');
-    accumulate(writer, graph, segment, 'thread', lanes || THREADS);
-    if (lanes > 0) butterfly(writer, graph, segment, lanes);
-    else tree(writer, graph, segment);
+    accumulate(writer, graph, all, 'thread', lanes || THREADS);
+    if (lanes > 0) butterfly(writer, graph, all, lanes);
+    else tree(writer, graph, all);
     writer.block('if (thread == 0u) {', () => finish(writer, segment.targets));
   }
   return [...writer.head, ...writer.lines].join('\n');
@@ -81,13 +82,15 @@ function finish(writer: Writer, targets: readonly Target[]): void {
   });
 }
 
-function reductions(graph: Graph, segment: Segment): readonly Target[] {
-  return segment.targets.filter(({ node }) => rowOf(graph.nodes[node]!.op).kind === 'reduce');
+/** The reductions of a segment. What only copies one to another place is none. */
+function reductions(graph: Graph, places: ReadonlyMap<number, Place>, segment: Segment): readonly Target[] {
+  return segment.targets.filter(
+    ({ node, to }) => rowOf(graph.nodes[node]!.op).kind === 'reduce' && places.get(node) === to,
+  );
 }
 
 /** Loops `r` over the reduced elements from `start` in steps, into one variable for each reduction. */
-function accumulate(writer: Writer, graph: Graph, segment: Segment, start: string, step: number): void {
-  const all = reductions(graph, segment);
+function accumulate(writer: Writer, graph: Graph, all: readonly Target[], start: string, step: number): void {
   const node = graph.nodes[all[0]!.node]!;
   const from = graph.nodes[node.inputs[0]!]!.shape;
   const axes = reduceAxes(node);
@@ -114,17 +117,16 @@ function accumulate(writer: Writer, graph: Graph, segment: Segment, start: strin
  * Folds the partial results of a subgroup's lanes pairwise in fixed order. Where a subgroup is all that runs at once,
  * more threads are no faster, and barriers between them are slow to compile (llvmpipe).
  */
-function butterfly(writer: Writer, graph: Graph, segment: Segment, lanes: number): void {
+function butterfly(writer: Writer, graph: Graph, all: readonly Target[], lanes: number): void {
   for (let mask = lanes / 2; mask >= 1; mask /= 2)
-    for (const { node: id } of reductions(graph, segment)) {
+    for (const { node: id } of all) {
       const row = rowOf(graph.nodes[id]!.op) as Row & { kind: 'reduce' };
       writer.line(`a${id} = ${row.wgsl(`a${id}`, `subgroupShuffleXor(a${id}, ${mask}u)`)};`);
     }
 }
 
 /** Folds the threads' partial results pairwise in fixed order; thread 0 holds the result. */
-function tree(writer: Writer, graph: Graph, segment: Segment): void {
-  const all = reductions(graph, segment);
+function tree(writer: Writer, graph: Graph, all: readonly Target[]): void {
   all.forEach(({ node: id }, k) => {
     writer.line(`partial[${k * THREADS}u + thread] = a${id};`);
   });
@@ -162,7 +164,7 @@ export function segmentPiece(
   const code = segmentCode(graph, places, segment, lanes, bind);
   const nodes = segment.targets.map(({ node }) => graph.nodes[node]!);
   const outer = sizeOf(nodes[0]!.shape);
-  const length = reductions(graph, segment).length * THREADS;
+  const length = reductions(graph, places, segment).length * THREADS;
   return {
     code,
     bound: roots.map((root, k) => ({ label: `b${k}`, root, access: written.has(root) ? 'read_write' : 'read', at: 0 })),
