@@ -1,6 +1,7 @@
 /** The sizes that matter: what the training steps of the systems really ask of each kernel. */
 import {
   type Capabilities,
+  calledBy,
   compile,
   type Device,
   type Graph,
@@ -83,11 +84,16 @@ function heaviest(kernel: Kernel, graphs: readonly Graph[], origin: string): Wor
   return calls.sort((a, b) => elements(b.shapes) - elements(a.shapes)).slice(0, 1);
 }
 
-function callOf(kernel: Kernel, graph: Graph, { op, params, inputs }: Node, origin: string): Workload[] {
-  if ((op === 'composite' ? params['name'] : op) !== kernel.name) return [];
-  const operands = inputs.map((id) => graph.nodes[id]!.shape);
-  const shapes = freeInputs(kernel, operands);
-  return shapes ? [{ kernel, origin, params: op === 'composite' ? (params['args'] as Params) : params, shapes }] : [];
+function callOf(kernel: Kernel, graph: Graph, node: Node, origin: string): Workload[] {
+  if (node.op !== 'composite' && node.op !== 'matmul') return [];
+  const { name, params } = calledBy(node);
+  const shapes =
+    name === kernel.name &&
+    freeInputs(
+      kernel,
+      node.inputs.map((id) => graph.nodes[id]!.shape),
+    );
+  return shapes ? [{ kernel, origin, params, shapes }] : [];
 }
 
 /**

@@ -1,5 +1,5 @@
 /** Kernel calls of a graph: which version serves each, and its pieces of work. */
-import type { Graph, Params } from '../tape/tape.ts';
+import type { Graph, Node, Params } from '../tape/tape.ts';
 import { dotProduct } from './dot.ts';
 import {
   type Call,
@@ -35,6 +35,13 @@ export function chooseVersion(
   return version;
 }
 
+/** The kernel that a node asks for by name, and its parameters. */
+export function calledBy(node: Node): { readonly name: string; readonly params: Params } {
+  if (node.op === 'matmul') return { name: node.op, params: node.params };
+  if (node.op === 'composite') return { name: node.params.name, params: node.params.args };
+  throw new TypeError(`${node.op} is no kernel call`);
+}
+
 /** Which version serves a call, and its pieces by stage. */
 export function kernelPieces(
   graph: Graph,
@@ -43,8 +50,7 @@ export function kernelPieces(
   sizes: Map<number, number>,
 ): { planned: PlannedCall; stages: Piece[][] } {
   const node = graph.nodes[call.node]!;
-  const name = node.op === 'matmul' ? 'matmul' : (node.params['name'] as string);
-  const params = (node.op === 'matmul' ? node.params : node.params['args']) as Params;
+  const { name, params } = calledBy(node);
   const kernel = options.library.find((candidate) => candidate.name === name) ?? dotProduct;
   const layout = ({ shape, strides }: Layout): Layout => ({ shape, strides });
   const use: Call = { params, inputs: call.inputs.map(layout), outputs: call.outputs.map(layout) };

@@ -1,5 +1,5 @@
 /** From a tape and a library of kernels to a plan. */
-import { bodyOf, newTape, rowOf } from '../tape/ops.ts';
+import { newTape, rowOf } from '../tape/ops.ts';
 import { sizeOf } from '../tape/shape.ts';
 import { simplify } from '../tape/simplify.ts';
 import { type Graph, graphOf, inline, type Node, reachable, type Var } from '../tape/tape.ts';
@@ -30,7 +30,7 @@ export function compile(source: Source, options: CompileOptions): Plan {
 
 /** Composites without a kernel become their bodies. */
 function expand(graph: Graph, options: CompileOptions): Graph {
-  const known = (node: Node) => options.library.some((kernel) => kernel.name === node.params['name']);
+  const known = ({ params }: Node<'composite'>) => options.library.some(({ name }) => name === params.name);
   let current = graph;
   while (current.nodes.some((node) => node.op === 'composite' && !known(node))) {
     const tape = newTape();
@@ -42,9 +42,9 @@ function expand(graph: Graph, options: CompileOptions): Graph {
       if (!needed[id]) return;
       const inputs = node.inputs.map((k) => placed[k]!);
       const of = node.inputs[0]!;
-      if (node.op === 'composite' && !known(node)) bodies.set(id, inline(tape, bodyOf(node), inputs, node.scope));
-      else if (node.op === 'pick' && bodies.has(of)) placed[id] = bodies.get(of)![node.params['index'] as number];
-      else placed[id] = tape.provenance(node.scope, () => tape.append(node.op, inputs, node.params));
+      if (node.op === 'composite' && !known(node)) bodies.set(id, inline(tape, node.params.body, inputs, node.scope));
+      else if (node.op === 'pick' && bodies.has(of)) placed[id] = bodies.get(of)![node.params.index];
+      else placed[id] = tape.provenance(node.scope, () => tape.apply(node, inputs));
     });
     current = simplify(
       graphOf(

@@ -1,3 +1,4 @@
+export { calledBy } from './calls.ts';
 export { compile } from './compile.ts';
 export * from './device.ts';
 export * from './errors.ts';

@@ -1,7 +1,7 @@
 /** Where values lie: strided windows into buffers, and what slices, transposes, broadcasts and reshapes make of them. */
-import { type AxisMap, rowOf } from '../tape/ops.ts';
+import { type AxisMap, axesOf } from '../tape/ops.ts';
 import { matchRuns, type Shape, stridesOf } from '../tape/shape.ts';
-import type { Node } from '../tape/tape.ts';
+import type { Node, View } from '../tape/tape.ts';
 import type { Layout } from './kernel.ts';
 
 /** A window into the buffer of a root value: element (i,j,..) at `at + i*strides[0] + j*strides[1] + ..`. */
@@ -22,10 +22,8 @@ export function isContiguous({ shape, strides }: Layout): boolean {
 }
 
 /** The window that a view node shows of its input's window. */
-export function viewOf(node: Node, from: Place): Place {
-  const row = rowOf(node.op);
-  if (row.kind !== 'view') throw new TypeError(`${node.op} is not a view`);
-  return applyAxes(row.axes(from.shape, node.params), from, node.shape);
+export function viewOf(node: Node<View>, from: Place): Place {
+  return applyAxes(axesOf(node, from.shape), from, node.shape);
 }
 
 function applyAxes(axes: AxisMap, from: Place, shape: Shape): Place {

@@ -3,9 +3,9 @@
  * consumers. Slices, transposes, broadcasts and reshapes of a stored value are windows onto it, and the parts of a
  * stored concat are written in place, so that neither costs a dispatch.
  */
-import { bodyOf, rowOf } from '../tape/ops.ts';
+import { isView, rowOf } from '../tape/ops.ts';
 import { sizeOf } from '../tape/shape.ts';
-import type { Graph } from '../tape/tape.ts';
+import type { Graph, Node } from '../tape/tape.ts';
 import { contiguous, isContiguous, type Place, partOf, reshapeOf, viewOf } from './layout.ts';
 
 /** A value to compute by generated code: the expression of `node`, written to `to`. */
@@ -63,7 +63,7 @@ export function place(
     const node = nodes[id]!;
     const inner = resolve(node.inputs[0]!, base, from);
     if (!inner) return null;
-    return node.op === 'reshape' ? reshapeOf(inner, node.shape) : viewOf(node, inner);
+    return isView(node) ? viewOf(node, inner) : reshapeOf(inner, node.shape);
   }
   function baseOf(id: number): number {
     let base = id;
@@ -121,14 +121,14 @@ export function place(
 
   function settle(id: number, at: Place): void {
     places.set(id, at);
-    const { kind } = rowOf(nodes[id]!.op);
-    if (kind === 'concat') settleParts(id, at);
-    else if (nodes[id]!.op !== 'input' && kind !== 'pick' && kind !== 'matmul') targets.push({ node: id, to: at });
+    const node = nodes[id]!;
+    if (node.op === 'concat') settleParts(node, id, at);
+    else if (node.op !== 'input' && node.op !== 'pick' && node.op !== 'matmul') targets.push({ node: id, to: at });
   }
-  function settleParts(id: number, at: Place): void {
-    const axis = nodes[id]!.params['axis'] as number;
+  function settleParts({ params, inputs }: Node<'concat'>, id: number, at: Place): void {
+    const { axis } = params;
     let start = 0;
-    for (const part of nodes[id]!.inputs) {
+    for (const part of inputs) {
       const extent = nodes[part]!.shape[axis]!;
       parts.set(id, [...(parts.get(id) ?? []), settlePart(part, partOf(at, axis, start, extent))]);
       start += extent;
@@ -173,10 +173,10 @@ export function place(
     const inputs = node.inputs.map(window);
     const reads = node.inputs.map(baseOf);
     if (node.op === 'matmul') return [{ node: id, inputs, outputs: [places.get(id)!], reads }];
-    const body = bodyOf(node);
+    const { body } = node.params;
     const outputs = body.outputs.map((inner, index) => {
       const pick = nodes.findIndex(
-        (other, k) => needed[k] && other.op === 'pick' && other.inputs[0] === id && other.params['index'] === index,
+        (other, k) => needed[k] && other.op === 'pick' && other.inputs[0] === id && other.params.index === index,
       );
       if (pick >= 0) return places.get(pick)!;
       const root = -++spare;

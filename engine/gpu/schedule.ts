@@ -276,7 +276,7 @@ function makeUnits(graph: Graph, placement: Placement, inPlace: ReadonlySet<numb
   return units;
 }
 
-const isAdjoint = ({ op, params }: Node) => op === 'composite' && String(params['name']).startsWith('vjp(');
+const isAdjoint = (node: Node) => node.op === 'composite' && node.params.derivative?.mode === 'vjp';
 
 /** The stored nodes that a target's expression loads. */
 function loads(graph: Graph, { places }: Placement, target: Target): Set<number> {

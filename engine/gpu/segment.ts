@@ -2,7 +2,7 @@
  * One piece of a generated shader: a `map` computes values of equal size element by element, a `reduce` folds one or
  * more values of equal shape over the same axes.
  */
-import { type Row, rowOf } from '../tape/ops.ts';
+import { isReduction, type Row, rowOf } from '../tape/ops.ts';
 import { sizeOf } from '../tape/shape.ts';
 import type { Graph, Node } from '../tape/tape.ts';
 import { type Capabilities, simdLanes } from './kernel.ts';
@@ -26,7 +26,8 @@ const MANY = 256;
 const LONG = 1024;
 
 export function reduceAxes(node: Node): readonly number[] {
-  return node.params['axes'] as readonly number[];
+  if (!isReduction(node)) throw new TypeError(`${node.op} reduces no axes`);
+  return node.params.axes;
 }
 
 function isSerial(graph: Graph, segment: Segment): boolean {

@@ -2,7 +2,7 @@
  * Expressions of a graph as WGSL statements. Pointwise operations, windows and concats that are not stored are written
  * out; what is stored is loaded.
  */
-import { type Row, rowOf } from '../tape/ops.ts';
+import { axesOf, isView, rowOf } from '../tape/ops.ts';
 import { matchRuns, type Shape, stridesOf } from '../tape/shape.ts';
 import type { Graph, Node } from '../tape/tape.ts';
 import { isContiguous, type Place, reshapeOf, viewOf } from './layout.ts';
@@ -113,10 +113,9 @@ export class Writer {
       const place = this.computing.has(k) ? undefined : this.#places.get(k);
       if (place) return place;
       const node = this.#graph.nodes[k]!;
-      const { kind } = rowOf(node.op);
-      if (kind !== 'view' && kind !== 'reshape') return null;
+      if (!isView(node) && node.op !== 'reshape') return null;
       const inner = window(node.inputs[0]!);
-      return inner && (kind === 'view' ? viewOf(node, inner) : reshapeOf(inner, node.shape));
+      return inner && (isView(node) ? viewOf(node, inner) : reshapeOf(inner, node.shape));
     };
     const place = window(id);
     return place && isContiguous(place) ? place : null;
@@ -135,28 +134,23 @@ export class Writer {
   /** Like {@link value}, for a node that is to be computed here and now. */
   expression(id: number, position: Position): string {
     const node = this.#graph.nodes[id]!;
-    const row: Row = rowOf(node.op);
     const inner = node.inputs[0]!;
-    switch (row.kind) {
-      case 'leaf':
-        return literal(node.params['value'] as number);
-      case 'pointwise':
-        return this.name('v', row.wgsl(...node.inputs.map((k) => this.value(k, position))));
-      case 'view': {
-        const at = this.coordinates(position, node.shape);
-        const axes = row.axes(this.#graph.nodes[inner]!.shape, node.params);
-        return this.value(inner, {
-          at: axes.map(({ axis, start }) => (axis === null ? `${start}u` : shifted(at[axis]!, start))),
-        });
-      }
-      case 'reshape':
-        if ('flat' in position) return this.value(inner, position);
-        return this.value(inner, { at: this.#reshaped(position.at, node.shape, this.#graph.nodes[inner]!.shape) });
-      case 'concat':
-        return this.#concat(node, this.coordinates(position, node.shape));
-      default:
-        throw new Error(`${node.op} is not computed by generated code`);
+    if (isView(node)) {
+      const at = this.coordinates(position, node.shape);
+      const axes = axesOf(node, this.#graph.nodes[inner]!.shape);
+      return this.value(inner, {
+        at: axes.map(({ axis, start }) => (axis === null ? `${start}u` : shifted(at[axis]!, start))),
+      });
     }
+    if (node.op === 'constant') return literal(node.params.value);
+    if (node.op === 'concat') return this.#concat(node, this.coordinates(position, node.shape));
+    if (node.op === 'reshape') {
+      if ('flat' in position) return this.value(inner, position);
+      return this.value(inner, { at: this.#reshaped(position.at, node.shape, this.#graph.nodes[inner]!.shape) });
+    }
+    const row = rowOf(node.op);
+    if (row.kind !== 'pointwise') throw new Error(`${node.op} is not computed by generated code`);
+    return this.name('v', row.wgsl(...node.inputs.map((k) => this.value(k, position))));
   }
 
   #reshaped(at: readonly string[], from: Shape, to: Shape): string[] {
@@ -174,8 +168,8 @@ export class Writer {
     });
   }
 
-  #concat(node: Node, at: readonly string[]): string {
-    const axis = node.params['axis'] as number;
+  #concat(node: Node<'concat'>, at: readonly string[]): string {
+    const { axis } = node.params;
     const c = at[axis]!;
     const result = `w${this.#names++}`;
     this.line(`var ${result}: f32;`);

@@ -1,6 +1,6 @@
 /** The functions one writes mathematics with. Each appends nodes to the tape of its operands. */
 import { broadcastShapes, type Shape, ShapeError, sameShape, sizeOf } from './shape.ts';
-import { type Graph, type Params, Tape, type Var } from './tape.ts';
+import { type Derivative, type Graph, type Params, Tape, type Var } from './tape.ts';
 
 export type Operand = Var | number;
 
@@ -36,6 +36,7 @@ function pointwise(op: 'add' | 'sub' | 'mul' | 'div' | 'less' | 'where', ...oper
   return tape.append(
     op,
     vars.map((v) => broadcast(v, shape)),
+    {},
   );
 }
 
@@ -48,13 +49,13 @@ export const less = (a: Operand, b: Operand): Var => pointwise('less', a, b);
 /** a where c is not 0, else b. */
 export const where = (c: Var, a: Operand, b: Operand): Var => pointwise('where', c, a, b);
 
-export const neg = (x: Var): Var => x.tape.append('neg', [x]);
-export const exp = (x: Var): Var => x.tape.append('exp', [x]);
-export const log = (x: Var): Var => x.tape.append('log', [x]);
-export const sin = (x: Var): Var => x.tape.append('sin', [x]);
-export const cos = (x: Var): Var => x.tape.append('cos', [x]);
-export const tanh = (x: Var): Var => x.tape.append('tanh', [x]);
-export const sqrt = (x: Var): Var => x.tape.append('sqrt', [x]);
+export const neg = (x: Var): Var => x.tape.append('neg', [x], {});
+export const exp = (x: Var): Var => x.tape.append('exp', [x], {});
+export const log = (x: Var): Var => x.tape.append('log', [x], {});
+export const sin = (x: Var): Var => x.tape.append('sin', [x], {});
+export const cos = (x: Var): Var => x.tape.append('cos', [x], {});
+export const tanh = (x: Var): Var => x.tape.append('tanh', [x], {});
+export const sqrt = (x: Var): Var => x.tape.append('sqrt', [x], {});
 
 export const square = (x: Var): Var => mul(x, x);
 export const abs = (x: Var): Var => where(less(x, 0), neg(x), x);
@@ -154,9 +155,9 @@ export function composite(
   });
 }
 
-/** A composite node with a body that exists already. Returns its outputs. */
-export function bind(name: string, args: Params, inputs: readonly Var[], body: Graph): Var[] {
+/** A composite node with a body that exists already; `derivative` marks an adjoint or tangent. Returns its outputs. */
+export function bind(name: string, args: Params, inputs: readonly Var[], body: Graph, derivative?: Derivative): Var[] {
   const tape = inputs[0]!.tape;
-  const node = tape.append('composite', inputs, { name, args, body });
+  const node = tape.append('composite', inputs, { name, args, body, ...(derivative && { derivative }) });
   return body.outputs.map((_, index) => tape.append('pick', [node], { index }));
 }

@@ -1,7 +1,6 @@
 /** Derivatives of composites: composites of their own, whose bodies come from differentiating the body. */
 import { bind, input, reshape, slice, transpose } from './build.ts';
-import { bodyOf, newTape } from './ops.ts';
-import { ShapeError, show } from './shape.ts';
+import { compositeAt, newTape } from './ops.ts';
 import { type Graph, inlineNodes, type Node, type Params, type Tape, type Var } from './tape.ts';
 
 type Vjp = (outputs: readonly Var[], cotangents: readonly Var[], wrt: readonly Var[]) => Var[];
@@ -21,7 +20,7 @@ export function compositeAdjoint(
 ): Var[] {
   const { bars, present } = given(cotangents);
   const chosen = (outputs: readonly Var[]) => present.map((k) => outputs[k]!);
-  const body = deriveBody(bodyOf(tape.nodes[id]!), chosen, (primals, outputs, extra) =>
+  const body = deriveBody(compositeAt(tape.nodes, id).params.body, chosen, (primals, outputs, extra) =>
     vjp(
       chosen(outputs),
       extra,
@@ -33,11 +32,11 @@ export function compositeAdjoint(
 
 /** Likewise the tangent: `jvp(NAME)` of (inputs, outputs, tangents). Returns tangents by output; absent: zero. */
 export function compositeTangent(tape: Tape, id: number, dots: ReadonlyMap<number, Var>, jvp: Jvp): Map<number, Var> {
-  const node = tape.nodes[id]!;
+  const node = compositeAt(tape.nodes, id);
   const { bars, present } = given(node.inputs.map((k) => dots.get(k)));
   if (bars.length === 0) return new Map();
   const chosen = (_: readonly Var[], primals: readonly Var[]) => present.map((k) => primals[k]!);
-  const body = deriveBody(bodyOf(node), chosen, (primals, outputs, extra) =>
+  const body = deriveBody(node.params.body, chosen, (primals, outputs, extra) =>
     jvp(
       outputs,
       extra.map((tangent, k) => ({ of: primals[present[k]!]!, tangent })),
@@ -60,19 +59,20 @@ function derivedComposite(
   present: readonly number[],
   body: Graph,
 ): Var[] {
-  const { inputs, params } = tape.nodes[id]!;
-  const total = mode === 'vjp' ? bodyOf(tape.nodes[id]!).outputs.length : inputs.length;
+  const { inputs, params } = compositeAt(tape.nodes, id);
+  const { name, args, derivative } = params;
+  const total = mode === 'vjp' ? params.body.outputs.length : inputs.length;
   const partial = present.length === total ? {} : { given: present };
   const operands = [...inputs.map((k) => tape.at(k)), ...picks(tape, id), ...given];
-  const name = params['name'] as string;
-  const args = params['args'] as Params;
-  const own: Params = /^[vj][jv]p\(/.test(name) ? { of: args } : args;
-  return bind(`${mode}(${name})`, { ...own, ...extra, ...partial }, operands, body);
+  const own: Params = derivative ? { of: args } : args;
+  return bind(`${mode}(${name})`, { ...own, ...extra, ...partial }, operands, body, { mode, of: name });
 }
 
 /** The outputs of a composite as values, appended anew (a simplification pass merges them with those that exist). */
 function picks(tape: Tape, id: number): Var[] {
-  return bodyOf(tape.nodes[id]!).outputs.map((_, index) => tape.append('pick', [tape.at(id)], { index }));
+  return compositeAt(tape.nodes, id).params.body.outputs.map((_, index) =>
+    tape.append('pick', [tape.at(id)], { index }),
+  );
 }
 
 /** `chosen`: the values whose cotangents or tangents the derived body is given. */
@@ -106,11 +106,11 @@ function deriveBody(
 function recover(y: Var, saved: Var, known: Map<number, number>): void {
   if (known.has(y.id) || y.node.op === 'input' || y.node.op === 'constant') return;
   known.set(y.id, saved.id);
-  const { op, inputs, params, shape } = y.node;
-  const source = inputs.map((k) => y.tape.at(k));
-  if (op === 'reshape') recover(source[0]!, reshape(saved, source[0]!.shape), known);
-  else if (op === 'transpose') {
-    const perm = params['perm'] as readonly number[];
+  const { node } = y;
+  const source = node.inputs.map((k) => y.tape.at(k));
+  if (node.op === 'reshape') recover(source[0]!, reshape(saved, source[0]!.shape), known);
+  else if (node.op === 'transpose') {
+    const { perm } = node.params;
     recover(
       source[0]!,
       transpose(
@@ -119,13 +119,12 @@ function recover(y: Var, saved: Var, known: Map<number, number>): void {
       ),
       known,
     );
-  } else if (op === 'concat') {
-    const axis = params['axis'] as number;
+  } else if (node.op === 'concat') {
+    const { axis } = node.params;
     let at = 0;
     for (const part of source) {
       recover(part, slice(saved, axis, at, at + part.shape[axis]!), known);
       at += part.shape[axis]!;
     }
-    if (at !== shape[axis]) throw new ShapeError(`concat of ${show(shape)} does not add up`);
   }
 }

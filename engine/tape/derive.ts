@@ -4,7 +4,7 @@
  */
 import { add, broadcast, concat, constant, full, mul, reshape, stack, sum, transpose, zeros } from './build.ts';
 import { compositeAdjoint, compositeTangent } from './composite.ts';
-import { bodyOf, rowOf } from './ops.ts';
+import { compositeAt, isLinear, isReduction, rowOf, transposeOf } from './ops.ts';
 import { ShapeError, show, sizeOf } from './shape.ts';
 import type { Tape, Var } from './tape.ts';
 
@@ -42,8 +42,8 @@ export function vjp(outputs: readonly Var[], cotangents: readonly Var[], wrt: re
     tape.provenance(derived(node.scope, 'adjoint'), () => {
       if (node.op === 'pick') {
         const of = node.inputs[0]!;
-        const bundle = tuples.get(of) ?? bodyOf(tape.nodes[of]!).outputs.map(() => undefined);
-        const at = node.params['index'] as number;
+        const bundle = tuples.get(of) ?? compositeAt(tape.nodes, of).params.body.outputs.map(() => undefined);
+        const at = node.params.index;
         const sofar = bundle[at];
         bundle[at] = sofar && bar ? add(sofar, bar) : (bar ?? sofar);
         tuples.set(of, bundle);
@@ -121,9 +121,7 @@ export function tangents(outputs: readonly Var[], seeds: readonly { of: Var; tan
       if (node.op === 'composite') tuples.set(id, compositeTangent(tape, id, dots, jvp));
       else {
         const dot =
-          node.op === 'pick'
-            ? tuples.get(node.inputs[0]!)?.get(node.params['index'] as number)
-            : pushForward(tape, id, dots);
+          node.op === 'pick' ? tuples.get(node.inputs[0]!)?.get(node.params.index) : pushForward(tape, id, dots);
         if (dot) dots.set(id, dot);
       }
     });
@@ -156,9 +154,8 @@ function pullBack(tape: Tape, id: number, at: number, bar: Var): Var | null {
   const node = tape.nodes[id]!;
   const row = rowOf(node.op);
   const inputs = node.inputs.map((k) => tape.at(k));
+  if (isLinear(node)) return transposeOf(node, bar, at, inputs);
   switch (row.kind) {
-    case 'leaf':
-      return null;
     case 'pointwise': {
       const partial = row.partials[at];
       return partial ? mul(bar, partial(tape.at(id), ...inputs)) : null;
@@ -168,11 +165,8 @@ function pullBack(tape: Tape, id: number, at: number, bar: Var): Var | null {
       const mask = row.mask(tape.at(id), inputs[0]!);
       return mask ? mul(mask, spread) : spread;
     }
-    case 'composite':
-    case 'pick':
-      throw new ShapeError('composites are differentiated as a whole');
     default:
-      return row.transpose(bar, at, inputs, node.params);
+      throw new TypeError(`${node.op} hands nothing to an operand`);
   }
 }
 
@@ -184,28 +178,21 @@ function pushForward(tape: Tape, id: number, dots: ReadonlyMap<number, Var>): Va
   const moving = node.inputs.map((k) => dots.get(k));
   const terms = moving.flatMap((dot, at) => {
     if (!dot) return [];
-    switch (row.kind) {
-      case 'pointwise': {
-        const partial = row.partials[at];
-        return partial ? [mul(partial(tape.at(id), ...inputs), dot)] : [];
-      }
-      case 'reduce': {
-        const mask = row.mask(tape.at(id), inputs[0]!);
-        return [sum(mask ? mul(mask, dot) : dot, node.params['axes'] as readonly number[])];
-      }
-      case 'concat': {
-        const parts = inputs.map((x, k) => (k === at ? dot : zeros(tape, x.shape)));
-        return [tape.append('concat', parts, node.params)];
-      }
-      default:
-        return [
-          tape.append(
-            node.op,
-            inputs.map((x, k) => (k === at ? dot : x)),
-            node.params,
-          ),
-        ];
+    if (row.kind === 'pointwise') {
+      const partial = row.partials[at];
+      return partial ? [mul(partial(tape.at(id), ...inputs), dot)] : [];
     }
+    if (row.kind === 'reduce' && isReduction(node)) {
+      const mask = row.mask(tape.at(id), inputs[0]!);
+      return [sum(mask ? mul(mask, dot) : dot, node.params.axes)];
+    }
+    const rest = (x: Var) => (node.op === 'concat' ? zeros(tape, x.shape) : x);
+    return [
+      tape.apply(
+        node,
+        inputs.map((x, k) => (k === at ? dot : rest(x))),
+      ),
+    ];
   });
   return terms.length > 0 ? terms.reduce(add) : undefined;
 }

@@ -2,7 +2,7 @@
  * The float64 interpreter: what every derivative, simplification, emitted shader and handwritten kernel is held against.
  * With `rounding: 'f32'` each primitive's result is rounded to float32, which shows what float32 alone may cost.
  */
-import { type AxisMap, bodyOf, type Row, rowOf } from './ops.ts';
+import { type AxisMap, axesOf, isView, type Row, rowOf } from './ops.ts';
 import { type Shape, sizeOf, stridesOf } from './shape.ts';
 import { type Graph, type Node, reachable } from './tape.ts';
 
@@ -17,17 +17,17 @@ export function evaluate(graph: Graph, inputs: readonly ArrayLike<number>[], rou
   const tuples = new Map<number, Values[]>();
   graph.inputs.forEach((id, k) => {
     values[id] = round ? Float64Array.from(inputs[k]!, round) : Float64Array.from(inputs[k]!);
-    const expected = sizeOf(graph.nodes[id]!.shape);
+    const node = graph.nodes[id]!;
+    const expected = sizeOf(node.shape);
+    const name = node.op === 'input' ? node.params.name : `%${id}`;
     if (values[id].length !== expected)
-      throw new RangeError(
-        `input ${graph.nodes[id]!.params['name']} takes ${expected} numbers, not ${values[id].length}`,
-      );
+      throw new RangeError(`input ${name} takes ${expected} numbers, not ${values[id].length}`);
   });
   const lastUse = lastUses(graph, needed);
   graph.nodes.forEach((node, id) => {
     if (!needed[id] || values[id]) return;
     if (node.op === 'composite') {
-      const body = bodyOf(node);
+      const { body } = node.params;
       tuples.set(
         id,
         evaluate(
@@ -37,7 +37,7 @@ export function evaluate(graph: Graph, inputs: readonly ArrayLike<number>[], rou
         ),
       );
     } else if (node.op === 'pick') {
-      values[id] = tuples.get(node.inputs[0]!)![node.params['index'] as number];
+      values[id] = tuples.get(node.inputs[0]!)![node.params.index];
     } else {
       const x = node.inputs.map((k) => values[k]!);
       values[id] = evaluateNode(
@@ -64,26 +64,26 @@ function lastUses(graph: Graph, needed: readonly boolean[]): number[] {
 type Round = ((x: number) => number) | undefined;
 
 function evaluateNode(node: Node, x: readonly Values[], shapes: readonly Shape[], round: Round): Values {
-  const row: Row = rowOf(node.op);
   const size = sizeOf(node.shape);
-  switch (row.kind) {
-    case 'leaf': {
-      if (node.op === 'input') throw new RangeError(`input ${node.params['name']} is used but not given`);
-      const value = node.params['value'] as number;
-      return new Float64Array(size).fill(round ? round(value) : value);
-    }
-    case 'pointwise':
-      return pointwise(row.f64, x, size, round);
-    case 'view':
-      return view(x[0]!, shapes[0]!, row.axes(shapes[0]!, node.params), node.shape);
+  if (isView(node)) return view(x[0]!, shapes[0]!, axesOf(node, shapes[0]!), node.shape);
+  switch (node.op) {
+    case 'input':
+      throw new RangeError(`input ${node.params.name} is used but not given`);
+    case 'constant':
+      return new Float64Array(size).fill(round ? round(node.params.value) : node.params.value);
     case 'reshape':
       return x[0]!;
     case 'concat':
-      return concat(x, shapes, node.params['axis'] as number, size);
-    case 'reduce':
-      return reduce(row, x[0]!, shapes[0]!, node.shape, round);
+      return concat(x, shapes, node.params.axis, size);
     case 'matmul':
       return matmul(x[0]!, x[1]!, shapes[0]!, node, round);
+  }
+  const row = rowOf(node.op);
+  switch (row.kind) {
+    case 'pointwise':
+      return pointwise(row.f64, x, size, round);
+    case 'reduce':
+      return reduce(row, x[0]!, shapes[0]!, node.shape, round);
     default:
       throw new RangeError(`${node.op} has no value of its own`);
   }
@@ -166,7 +166,7 @@ function reduce(row: Row & { kind: 'reduce' }, x: Values, from: Shape, to: Shape
   return y;
 }
 
-function matmul(a: Values, b: Values, aShape: Shape, node: Node, round: Round): Values {
+function matmul(a: Values, b: Values, aShape: Shape, node: Node<'matmul'>, round: Round): Values {
   const [m, n] = node.shape.slice(-2) as [number, number];
   const { ta, tb } = node.params;
   const k = aShape.at(ta ? -2 : -1)!;

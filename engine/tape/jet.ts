@@ -5,7 +5,7 @@
  */
 import { add, full, mul, sum, zeros } from './build.ts';
 import { tangents } from './derive.ts';
-import { bodyOf, rowOf } from './ops.ts';
+import { isReduction, rowOf } from './ops.ts';
 import { ShapeError } from './shape.ts';
 import { inlineNodes, type Tape, type Var } from './tape.ts';
 
@@ -81,18 +81,19 @@ function propagate(tape: Tape, from: number, to: number, carried: Map<number, Ca
     tape.provenance(node.scope, () => {
       if (node.op === 'composite') {
         const start = tape.nodes.length;
+        const { body } = node.params;
         const places = inlineNodes(
           tape,
-          bodyOf(node),
+          body,
           node.inputs.map((k) => tape.at(k)),
         );
         propagate(tape, start, tape.nodes.length, carried, slots);
         tuples.set(
           id,
-          bodyOf(node).outputs.map((k) => places[k]),
+          body.outputs.map((k) => places[k]),
         );
       } else if (node.op === 'pick') {
-        const inner = tuples.get(node.inputs[0]!)?.[node.params['index'] as number];
+        const inner = tuples.get(node.inputs[0]!)?.[node.params.index];
         const state = inner && carried.get(inner.id);
         if (state) carried.set(id, state);
       } else carried.set(id, push(tape, id, carried, slots));
@@ -127,10 +128,9 @@ function push(tape: Tape, id: number, carried: ReadonlyMap<number, Carried>, slo
     );
     return { first, second };
   }
-  if (row.kind === 'matmul') {
+  if (node.op === 'matmul') {
     const [a, b] = x as [Var, Var];
-    const product = (l: Var | undefined, r: Var | undefined) =>
-      l && r ? tape.append('matmul', [l, r], node.params) : undefined;
+    const product = (l: Var | undefined, r: Var | undefined) => (l && r ? tape.apply(node, [l, r]) : undefined);
     const first = range(coordinates).map((c) => plus([product(dx(0, c), b), product(a, dx(1, c))]));
     const second = slots.map((slot, s) =>
       plus([
@@ -143,14 +143,13 @@ function push(tape: Tape, id: number, carried: ReadonlyMap<number, Carried>, slo
   }
   const linear = (parts: (Var | undefined)[]): Var | undefined => {
     if (parts.every((part) => !part)) return undefined;
-    if (row.kind === 'reduce') {
+    if (row.kind === 'reduce' && isReduction(node)) {
       const mask = row.mask(tape.at(id), x[0]!);
-      return sum(mask ? mul(mask, parts[0]!) : parts[0]!, node.params['axes'] as readonly number[]);
+      return sum(mask ? mul(mask, parts[0]!) : parts[0]!, node.params.axes);
     }
-    return tape.append(
-      node.op,
+    return tape.apply(
+      node,
       parts.map((part, k) => part ?? zeros(tape, x[k]!.shape)),
-      node.params,
     );
   };
   return {

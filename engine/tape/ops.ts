@@ -5,7 +5,17 @@
  */
 import * as build from './build.ts';
 import { broadcastShapes, checkAxis, type Shape, ShapeError, sameShape, show, sizeOf } from './shape.ts';
-import { type Graph, type Node, type OpName, type Params, Tape, type Var } from './tape.ts';
+import {
+  type Node,
+  type Operation,
+  type OpName,
+  type ParamsOf,
+  type Pointwise,
+  type Reduction,
+  Tape,
+  type Var,
+  type View,
+} from './tape.ts';
 
 /** For each input axis of a view: the output axis that drives it (null: fixed) and where it starts. */
 export type AxisMap = readonly { readonly axis: number | null; readonly start: number }[];
@@ -13,53 +23,77 @@ export type AxisMap = readonly { readonly axis: number | null; readonly start: n
 /** d(output)/d(input k) as nodes, from the output y and the inputs x; null where it is zero everywhere. */
 export type Partial = ((y: Var, ...x: Var[]) => Var) | null;
 
-interface Linear {
+type Linear = View | 'reshape' | 'concat' | 'matmul';
+
+interface LinearRow<K extends Linear> {
+  kind: K extends View ? 'view' : K;
   /** Cotangent of input k, from the cotangent of the output. The row must be linear in each input that has one. */
-  transpose(cotangent: Var, k: number, inputs: readonly Var[], params: Params): Var;
+  transpose(cotangent: Var, k: number, inputs: readonly Var[], params: ParamsOf[K]): Var;
 }
 
-export type Row =
-  | { kind: 'leaf' }
-  | { kind: 'pointwise'; f64(...x: number[]): number; wgsl(...x: string[]): string; partials: readonly Partial[] }
-  | ({ kind: 'view'; shape(x: Shape, params: Params): Shape; axes(x: Shape, params: Params): AxisMap } & Linear)
-  | ({ kind: 'reshape' } & Linear)
-  | ({ kind: 'concat' } & Linear)
-  | {
-      kind: 'reduce';
-      initial: number;
-      f64(accumulated: number, x: number): number;
-      wgsl(accumulated: string, x: string): string;
-      /** Which elements carry the result's derivative, with their weights, shaped as x. */
-      mask(y: Var, x: Var): Var | null;
-    }
-  | ({ kind: 'matmul' } & Linear)
-  | { kind: 'composite' }
-  | { kind: 'pick' };
+interface ViewRow<K extends View> extends LinearRow<K> {
+  shape(x: Shape, params: ParamsOf[K]): Shape;
+  axes(x: Shape, params: ParamsOf[K]): AxisMap;
+}
+
+interface PointwiseRow {
+  kind: 'pointwise';
+  f64(...x: number[]): number;
+  wgsl(...x: string[]): string;
+  partials: readonly Partial[];
+}
+
+interface ReductionRow {
+  kind: 'reduce';
+  initial: number;
+  f64(accumulated: number, x: number): number;
+  wgsl(accumulated: string, x: string): string;
+  /** Which elements carry the result's derivative, with their weights, shaped as x. */
+  mask(y: Var, x: Var): Var | null;
+}
+
+type ViewRows = { readonly [K in View]: ViewRow<K> };
+type LinearRows = { readonly [K in Linear]: LinearRow<K> };
+type Rows = Readonly<Record<Pointwise, PointwiseRow>> &
+  ViewRows &
+  LinearRows &
+  Readonly<Record<Reduction, ReductionRow>> & {
+    readonly input: { kind: 'leaf' };
+    readonly constant: { kind: 'leaf' };
+    readonly composite: { kind: 'composite' };
+    readonly pick: { kind: 'pick' };
+  };
+
+export type Row = Rows[OpName];
 
 const { neg, div, sub, square, equal, where } = build;
 
 /** Row for f(x) with f'(x, y). */
-const unary = (f64: (x: number) => number, wgsl: (x: string) => string, partial: (y: Var, x: Var) => Var): Row => ({
+const unary = (
+  f64: (x: number) => number,
+  wgsl: (x: string) => string,
+  partial: (y: Var, x: Var) => Var,
+): PointwiseRow => ({
   kind: 'pointwise',
-  f64: f64 as (...x: number[]) => number,
-  wgsl: wgsl as (...x: string[]) => string,
-  partials: [partial as Partial],
+  f64,
+  wgsl,
+  partials: [partial],
 });
 
 const binary = (
   f64: (a: number, b: number) => number,
   operator: string,
   partials: readonly [(y: Var, a: Var, b: Var) => Var, (y: Var, a: Var, b: Var) => Var],
-): Row => ({
+): PointwiseRow => ({
   kind: 'pointwise',
-  f64: f64 as (...x: number[]) => number,
-  wgsl: ((a: string, b: string) => `(${a} ${operator} ${b})`) as (...x: string[]) => string,
-  partials: partials as readonly Partial[],
+  f64,
+  wgsl: (a: string, b: string) => `(${a} ${operator} ${b})`,
+  partials,
 });
 
 const one = (y: Var): Var => build.full(y, 1);
 
-export const ops = {
+export const ops: Rows = {
   input: { kind: 'leaf' },
   constant: { kind: 'leaf' },
 
@@ -105,31 +139,30 @@ export const ops = {
   div: binary((a, b) => a / b, '/', [(_, _a, b) => div(1, b), (y, _a, b) => neg(div(y, b))]),
   less: {
     kind: 'pointwise',
-    f64: ((a: number, b: number) => (a < b ? 1 : 0)) as (...x: number[]) => number,
-    wgsl: ((a: string, b: string) => `select(0.0, 1.0, ${a} < ${b})`) as (...x: string[]) => string,
+    f64: (a: number, b: number) => (a < b ? 1 : 0),
+    wgsl: (a: string, b: string) => `select(0.0, 1.0, ${a} < ${b})`,
     partials: [null, null],
   },
   where: {
     kind: 'pointwise',
-    f64: ((c: number, a: number, b: number) => (c !== 0 ? a : b)) as (...x: number[]) => number,
-    wgsl: ((c: string, a: string, b: string) => `select(${b}, ${a}, ${c} != 0.0)`) as (...x: string[]) => string,
+    f64: (c: number, a: number, b: number) => (c !== 0 ? a : b),
+    wgsl: (c: string, a: string, b: string) => `select(${b}, ${a}, ${c} != 0.0)`,
     partials: [
       null,
-      ((_: Var, c: Var) => where(c, one(c), build.full(c, 0))) as Partial,
-      ((_: Var, c: Var) => where(c, build.full(c, 0), one(c))) as Partial,
+      (_: Var, c: Var) => where(c, one(c), build.full(c, 0)),
+      (_: Var, c: Var) => where(c, build.full(c, 0), one(c)),
     ],
   },
 
-  /** params: axis, start, stop. */
   slice: {
     kind: 'view',
     shape(x, { axis, start, stop }) {
-      checkAxis(x, axis as number);
-      if (!((start as number) >= 0 && (start as number) < (stop as number) && (stop as number) <= x[axis as number]!))
+      checkAxis(x, axis);
+      if (!(start >= 0 && start < stop && stop <= x[axis]!))
         throw new ShapeError(`slice ${start}:${stop} is outside axis ${axis} of ${show(x)}`);
-      return x.map((extent, a) => (a === axis ? (stop as number) - (start as number) : extent));
+      return x.map((extent, a) => (a === axis ? stop - start : extent));
     },
-    axes: (x, { axis, start }) => x.map((_, a) => ({ axis: a, start: a === axis ? (start as number) : 0 })),
+    axes: (x, { axis, start }) => x.map((_, a) => ({ axis: a, start: a === axis ? start : 0 })),
     transpose(ct, _, [x], { axis, start, stop }) {
       const edge = (extent: number) =>
         extent > 0
@@ -140,20 +173,17 @@ export const ops = {
               ),
             ]
           : [];
-      const extent = x!.shape[axis as number]!;
-      return build.concat([...edge(start as number), ct, ...edge(extent - (stop as number))], axis as number);
+      return build.concat([...edge(start), ct, ...edge(x!.shape[axis]! - stop)], axis);
     },
   },
-  /** params: shape, to which the input's shape is aligned at the last axis. */
   broadcast: {
     kind: 'view',
     shape(x, { shape }) {
-      if (!sameShape(broadcastShapes(x, shape as Shape), shape as Shape))
-        throw new ShapeError(`cannot broadcast ${show(x)} to ${show(shape as Shape)}`);
-      return shape as Shape;
+      if (!sameShape(broadcastShapes(x, shape), shape))
+        throw new ShapeError(`cannot broadcast ${show(x)} to ${show(shape)}`);
+      return shape;
     },
-    axes(x, { shape }) {
-      const to = shape as Shape;
+    axes(x, { shape: to }) {
       const lead = to.length - x.length;
       return x.map((extent, a) => ({ axis: extent === 1 && to[a + lead] !== 1 ? null : a + lead, start: 0 }));
     },
@@ -165,36 +195,37 @@ export const ops = {
       return build.reshape(build.sum(ct, stretched), x!.shape);
     },
   },
-  /** params: perm; output axis a is input axis perm[a]. */
   transpose: {
     kind: 'view',
     shape(x, { perm }) {
-      const order = perm as readonly number[];
-      if (order.length !== x.length || x.some((_, a) => !order.includes(a)))
-        throw new ShapeError(`${show(order)} is not a permutation of the axes of ${show(x)}`);
-      return order.map((a) => x[a]!);
+      if (perm.length !== x.length || x.some((_, a) => !perm.includes(a)))
+        throw new ShapeError(`${show(perm)} is not a permutation of the axes of ${show(x)}`);
+      return perm.map((a) => x[a]!);
     },
-    axes: (x, { perm }) => x.map((_, a) => ({ axis: (perm as readonly number[]).indexOf(a), start: 0 })),
-    transpose(ct, _, __, { perm }) {
-      const order = perm as readonly number[];
-      return build.transpose(
+    axes: (x, { perm }) => x.map((_, a) => ({ axis: perm.indexOf(a), start: 0 })),
+    transpose: (ct, _, __, { perm }) =>
+      build.transpose(
         ct,
-        order.map((_, a) => order.indexOf(a)),
-      );
-    },
+        perm.map((_, a) => perm.indexOf(a)),
+      ),
   },
-  /** params: shape of the same size. */
   reshape: { kind: 'reshape', transpose: (ct, _, [x]) => build.reshape(ct, x!.shape) },
-  /** params: axis. */
   concat: {
     kind: 'concat',
     transpose(ct, k, inputs, { axis }) {
-      const start = inputs.slice(0, k).reduce((sum, x) => sum + x.shape[axis as number]!, 0);
-      return build.slice(ct, axis as number, start, start + inputs[k]!.shape[axis as number]!);
+      const start = inputs.slice(0, k).reduce((sum, x) => sum + x.shape[axis]!, 0);
+      return build.slice(ct, axis, start, start + inputs[k]!.shape[axis]!);
+    },
+  },
+  /** [...,M,K] x [...,K,N]. */
+  matmul: {
+    kind: 'matmul',
+    transpose(ct, k, [a, b], { ta, tb }) {
+      if (k === 0) return ta ? build.matmul(b!, ct, { ta: tb, tb: true }) : build.matmul(ct, b!, { tb: !tb });
+      return tb ? build.matmul(ct, a!, { ta: true, tb: ta }) : build.matmul(a!, ct, { ta: !ta });
     },
   },
 
-  /** params: axes; they stay with extent 1. */
   sum: { kind: 'reduce', initial: 0, f64: (a, x) => a + x, wgsl: (a, x) => `(${a} + ${x})`, mask: () => null },
   max: {
     kind: 'reduce',
@@ -207,59 +238,85 @@ export const ops = {
       return div(hit, build.sum(hit, axes));
     },
   },
-  /** params: ta, tb; [...,M,K] x [...,K,N], each with its last two axes swapped when marked. */
-  matmul: {
-    kind: 'matmul',
-    transpose(ct, k, [a, b], { ta, tb }) {
-      if (k === 0)
-        return ta ? build.matmul(b!, ct, { ta: tb as boolean, tb: true }) : build.matmul(ct, b!, { tb: !tb });
-      return tb ? build.matmul(ct, a!, { ta: true, tb: ta as boolean }) : build.matmul(a!, ct, { ta: !ta });
-    },
-  },
 
   composite: { kind: 'composite' },
   pick: { kind: 'pick' },
-} satisfies Record<OpName, Row>;
+};
+
+const views: ViewRows = ops;
+const linear: LinearRows = ops;
 
 export const rowOf = (op: OpName): Row => ops[op];
 
 /** An empty tape over this vocabulary. */
 export const newTape = (): Tape => new Tape(shapeOf);
 
-/** The body of a composite node. */
-export const bodyOf = (node: Node): Graph => node.params['body'] as Graph;
+export const isView = (node: Node): node is Node<View> => rowOf(node.op).kind === 'view';
+export const isLinear = (node: Node): node is Node<Linear> => 'transpose' in rowOf(node.op);
+export const isReduction = (node: Node): node is Node<Reduction> => rowOf(node.op).kind === 'reduce';
 
-/** Output shape of one primitive. Throws {@link ShapeError} where the inputs do not fit. */
-export function shapeOf(op: OpName, inputs: readonly Node[], params: Params): Shape {
-  const row = rowOf(op);
-  const x = inputs[0]?.shape ?? [];
+/** Which axis of a view's result drives each axis of `from`, the shape of its operand. */
+export function axesOf<K extends View>({ op, params }: Operation<K>, from: Shape): AxisMap {
+  return views[op].axes(from, params);
+}
+
+/** Cotangent of operand k of a linear operation, from the cotangent of its result. */
+export function transposeOf<K extends Linear>(
+  { op, params }: Operation<K>,
+  cotangent: Var,
+  k: number,
+  inputs: readonly Var[],
+): Var {
+  return linear[op].transpose(cotangent, k, inputs, params);
+}
+
+function viewShape<K extends View>({ op, params }: Operation<K>, x: Shape): Shape {
+  return views[op].shape(x, params);
+}
+
+/** The composite that stands at `id`. */
+export function compositeAt(nodes: readonly Node[], id: number): Node<'composite'> {
+  const node = nodes[id]!;
+  if (node.op !== 'composite') throw new TypeError(`node ${id} is ${node.op}, not a composite`);
+  return node;
+}
+
+/** Shape of an operation's result. Throws {@link ShapeError} where the inputs do not fit. */
+export function shapeOf(operation: Operation, inputs: readonly Node[]): Shape {
   const shapes = inputs.map((node) => node.shape);
-  switch (row.kind) {
-    case 'leaf':
-      return params['shape'] as Shape;
-    case 'pointwise':
-      if (!shapes.every((shape) => sameShape(x, shape)))
-        throw new ShapeError(`${op} takes equal shapes, not ${shapes.map(show).join(' and ')}`);
-      return x;
-    case 'view':
-      return row.shape(x, params);
+  const x = shapes[0] ?? [];
+  switch (operation.op) {
+    case 'input':
+    case 'constant':
+      return operation.params.shape;
+    case 'slice':
+    case 'broadcast':
+    case 'transpose':
+      return viewShape(operation, x);
     case 'reshape':
-      if (sizeOf(params['shape'] as Shape) !== sizeOf(x))
-        throw new ShapeError(`cannot reshape ${show(x)} to ${show(params['shape'] as Shape)}: sizes differ`);
-      return params['shape'] as Shape;
+      if (sizeOf(operation.params.shape) !== sizeOf(x))
+        throw new ShapeError(`cannot reshape ${show(x)} to ${show(operation.params.shape)}: sizes differ`);
+      return operation.params.shape;
     case 'concat':
-      return concatShape(shapes, params['axis'] as number);
-    case 'reduce':
-      for (const axis of params['axes'] as readonly number[]) checkAxis(x, axis);
-      return x.map((extent, axis) => ((params['axes'] as readonly number[]).includes(axis) ? 1 : extent));
+      return concatShape(shapes, operation.params.axis);
+    case 'sum':
+    case 'max': {
+      const { axes } = operation.params;
+      for (const axis of axes) checkAxis(x, axis);
+      return x.map((extent, axis) => (axes.includes(axis) ? 1 : extent));
+    }
     case 'matmul':
-      return matmulShape(x, shapes[1]!, params['ta'] as boolean, params['tb'] as boolean);
+      return matmulShape(x, shapes[1]!, operation.params.ta, operation.params.tb);
     case 'composite':
       return [];
     case 'pick': {
-      const body = bodyOf(inputs[0]!);
-      return body.nodes[body.outputs[params['index'] as number]!]!.shape;
+      const { nodes, outputs } = compositeAt(inputs, 0).params.body;
+      return nodes[outputs[operation.params.index]!]!.shape;
     }
+    default:
+      if (!shapes.every((shape) => sameShape(x, shape)))
+        throw new ShapeError(`${operation.op} takes equal shapes, not ${shapes.map(show).join(' and ')}`);
+      return x;
   }
 }
 

@@ -1,6 +1,6 @@
 /** A graph as aligned text: `%7  f32[2,64]  tanh %6  | layer 1`. */
 import { show } from './shape.ts';
-import { type Graph, type Param, reachable } from './tape.ts';
+import { type Graph, type Node, type Param, type Params, reachable } from './tape.ts';
 
 /** Prints the nodes that the outputs need, renumbered from 0; bodies of composites follow, each once. */
 export function print(graph: Graph): string {
@@ -23,15 +23,10 @@ function table(graph: Graph, bodies: Map<string, Graph>): string {
   graph.nodes.forEach((node, id) => {
     if (!needed[id]) return;
     names.set(id, `%${names.size}`);
-    const { body, name, shape: _, args, ...rest } = node.params;
     const operands = node.inputs.map((k) => names.get(k) ?? '?').join(' ');
-    const label = node.op === 'composite' ? `${name}${settings(args as Record<string, Param>)}` : settings(rest);
-    if (body)
-      bodies.set(
-        `${name}${settings(args as Record<string, Param>)} ${node.inputs.map((k) => show(graph.nodes[k]!.shape)).join(' ')}`,
-        body as Graph,
-      );
-    const what = node.op === 'input' ? `input ${name}` : [node.op, operands, label].filter(Boolean).join(' ');
+    if (node.op === 'composite')
+      bodies.set(`${labelOf(node)} ${node.inputs.map((k) => show(graph.nodes[k]!.shape)).join(' ')}`, node.params.body);
+    const what = [node.op, operands, labelOf(node)].filter(Boolean).join(' ');
     const shape = node.op === 'composite' ? '' : show(node.shape);
     rows.push([names.get(id)!, shape, what, node.scope && `| ${node.scope}`]);
   });
@@ -47,13 +42,19 @@ function table(graph: Graph, bodies: Map<string, Graph>): string {
     .join('\n');
 }
 
-function settings(params: Record<string, Param>): string {
-  const show = (value: Param): string =>
-    Array.isArray(value)
-      ? `[${value}]`
-      : typeof value === 'object'
-        ? settings(value as Record<string, Param>)
-        : String(value);
-  const entries = Object.entries(params).map(([key, value]) => `${key}=${show(value)}`);
+/** What tells a node from others of its operation: the name of an input or composite, and parameters. */
+function labelOf(node: Node): string {
+  if (node.op === 'input') return node.params.name;
+  if (node.op === 'composite') return `${node.params.name}${settings(node.params.args)}`;
+  if (node.op === 'constant') return settings({ value: node.params.value });
+  return 'shape' in node.params ? '' : settings(node.params);
+}
+
+function settings(params: Params): string {
+  const shown = (value: Param): string =>
+    typeof value !== 'object' ? String(value) : isList(value) ? `[${value}]` : settings(value);
+  const entries = Object.entries(params).map(([key, value]) => `${key}=${shown(value)}`);
   return entries.length > 0 ? `{${entries.join(' ')}}` : '';
 }
+
+const isList = (value: Param): value is readonly number[] => Array.isArray(value);

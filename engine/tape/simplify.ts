@@ -1,8 +1,8 @@
 /** Passes from graph to graph that keep its meaning. Each is named, so that `explain` can show what it did. */
 import * as build from './build.ts';
-import { newTape, rowOf } from './ops.ts';
+import { isView, newTape, rowOf } from './ops.ts';
 import { type Shape, sameShape, sizeOf } from './shape.ts';
-import { type Graph, graphOf, type Node, reachable, type Tape, type Var } from './tape.ts';
+import { type Graph, graphOf, type Node, reachable, type Tape, type Var, type View } from './tape.ts';
 
 export const passes: Readonly<Record<string, (graph: Graph) => Graph>> = { fold, merge, drop };
 
@@ -25,10 +25,7 @@ function rebuild(graph: Graph, rewrite: (node: Node, inputs: Var[], tape: Tape) 
   graph.nodes.forEach((node, id) => {
     if (!needed[id]) return;
     const inputs = node.inputs.map((k) => placed[k]!);
-    placed[id] = tape.provenance(
-      node.scope,
-      () => rewrite(node, inputs, tape) ?? tape.append(node.op, inputs, node.params),
-    );
+    placed[id] = tape.provenance(node.scope, () => rewrite(node, inputs, tape) ?? tape.apply(node, inputs));
   });
   return graphOf(
     graph.inputs.map((id) => placed[id]!),
@@ -48,7 +45,7 @@ export function fold(graph: Graph, count = { folds: 0 }): Graph {
 function foldNode(node: Node, x: readonly Var[]): Var | undefined {
   const row = rowOf(node.op);
   if (row.kind === 'pointwise') return foldPointwise(node, x, row.f64);
-  if (row.kind === 'view' || row.kind === 'reshape') return foldLayout(node, x[0]!);
+  if (isView(node) || node.op === 'reshape') return foldLayout(node, x[0]!);
   if (node.op === 'concat') return foldConcat(node, x);
   if (node.op === 'sum') return foldSum(node, x[0]!);
   return undefined;
@@ -58,7 +55,7 @@ function foldNode(node: Node, x: readonly Var[]): Var | undefined {
 function uniform(v: Var): number | undefined {
   let { node } = v;
   while (['broadcast', 'reshape', 'slice', 'transpose'].includes(node.op)) node = v.tape.nodes[node.inputs[0]!]!;
-  return node.op === 'constant' ? (node.params['value'] as number) : undefined;
+  return node.op === 'constant' ? node.params.value : undefined;
 }
 
 const constantOf = (like: Var, shape: Shape, value: number) => build.broadcast(build.constant(like.tape, value), shape);
@@ -90,30 +87,28 @@ function foldPointwise(node: Node, x: readonly Var[], f64: (...x: number[]) => n
   }
 }
 
-function foldLayout(node: Node, x: Var): Var | undefined {
+function foldLayout(node: Node<View | 'reshape'>, x: Var): Var | undefined {
+  const under = x.node;
   if (sameShape(node.shape, x.shape) && node.op !== 'transpose') return x;
   const value = uniform(x);
   if (value !== undefined)
-    return x.node.op === 'constant' && node.op === 'broadcast' ? undefined : constantOf(x, node.shape, value);
-  const below = x.node.inputs[0] === undefined ? undefined : x.tape.at(x.node.inputs[0]);
+    return under.op === 'constant' && node.op === 'broadcast' ? undefined : constantOf(x, node.shape, value);
+  const below = under.inputs[0] === undefined ? undefined : x.tape.at(under.inputs[0]);
   if (!below) return undefined;
-  if (node.op === 'reshape' && x.node.op === 'reshape') return build.reshape(below, node.shape);
-  if (node.op === 'broadcast' && x.node.op === 'broadcast') return build.broadcast(below, node.shape);
-  if (node.op === 'transpose' && x.node.op === 'transpose') {
-    const [outer, inner] = [node.params['perm'] as readonly number[], x.node.params['perm'] as readonly number[]];
+  if (node.op === 'reshape' && under.op === 'reshape') return build.reshape(below, node.shape);
+  if (node.op === 'broadcast' && under.op === 'broadcast') return build.broadcast(below, node.shape);
+  if (node.op === 'transpose' && under.op === 'transpose') {
+    const inner = under.params.perm;
     return build.transpose(
       below,
-      outer.map((axis) => inner[axis]!),
+      node.params.perm.map((axis) => inner[axis]!),
     );
   }
-  if (node.op === 'slice' && x.node.op === 'slice' && node.params['axis'] === x.node.params['axis']) {
-    const shift = x.node.params['start'] as number;
-    const { axis, start, stop } = node.params as { axis: number; start: number; stop: number };
-    return build.slice(below, axis, start + shift, stop + shift);
-  }
-  if (node.op === 'slice' && x.node.op === 'concat' && node.params['axis'] === x.node.params['axis']) {
-    const { axis, start, stop } = node.params as { axis: number; start: number; stop: number };
-    return sliceOfConcat(x, axis, start, stop);
+  if (node.op === 'slice' && (under.op === 'slice' || under.op === 'concat')) {
+    const { axis, start, stop } = node.params;
+    if (axis !== under.params.axis) return undefined;
+    if (under.op === 'concat') return sliceOfConcat(x, axis, start, stop);
+    return build.slice(below, axis, start + under.params.start, stop + under.params.start);
   }
   return undefined;
 }
@@ -137,8 +132,9 @@ function addConcats(a: Var, b: Var): Var | undefined {
     const concats = left.node.op === 'concat' && right.node.op === 'concat' && sameShape(left.shape, right.shape);
     return concats ? build.reshape(build.add(left, right), a.shape) : undefined;
   }
-  const axis = a.node.params['axis'] as number;
-  if (a.node.op !== 'concat' || b.node.op !== 'concat' || b.node.params['axis'] !== axis) return undefined;
+  if (a.node.op !== 'concat' || b.node.op !== 'concat') return undefined;
+  const { axis } = a.node.params;
+  if (b.node.params.axis !== axis) return undefined;
   const cuts = (v: Var) => {
     let at = 0;
     return v.node.inputs.map((id) => (at += v.tape.at(id).shape[axis]!));
@@ -174,7 +170,7 @@ export function merge(graph: Graph): Graph {
     const key = `${node.op} ${x.map((v) => v.id)} ${params}`;
     const first = seen.get(key);
     if (first) return first;
-    const kept = tape.append(node.op, x, node.params);
+    const kept = tape.apply(node, x);
     seen.set(key, kept);
     return kept;
   });

@@ -4,15 +4,13 @@
  */
 import type { Shape } from './shape.ts';
 
-export type Param = number | string | boolean | readonly number[] | readonly Shape[] | Graph | Params;
+/** What parametrises a composite's kernel: data of the kernel's own choosing. */
+export type Param = number | string | boolean | readonly number[] | Params;
 export interface Params {
   readonly [key: string]: Param;
 }
 
-/** The closed vocabulary; `ops.ts` holds one row for each name. */
-export type OpName =
-  | 'input'
-  | 'constant'
+export type Pointwise =
   | 'neg'
   | 'exp'
   | 'log'
@@ -25,27 +23,56 @@ export type OpName =
   | 'mul'
   | 'div'
   | 'less'
-  | 'where'
-  | 'slice'
-  | 'broadcast'
-  | 'transpose'
-  | 'reshape'
-  | 'concat'
-  | 'sum'
-  | 'max'
-  | 'matmul'
-  | 'composite'
-  | 'pick';
+  | 'where';
+export type View = 'slice' | 'broadcast' | 'transpose';
+export type Reduction = 'sum' | 'max';
 
-export interface Node {
-  readonly op: OpName;
+/** The closed vocabulary: the parameters of each operation. `ops.ts` holds one row for each name. */
+export interface ParamsOf extends Record<Pointwise, Readonly<Record<string, never>>> {
+  input: { readonly name: string; readonly shape: Shape };
+  constant: { readonly value: number; readonly shape: Shape };
+  slice: { readonly axis: number; readonly start: number; readonly stop: number };
+  /** The operand's shape is aligned to `shape` at the last axis. */
+  broadcast: { readonly shape: Shape };
+  /** Axis a of the result is axis perm[a] of the operand. */
+  transpose: { readonly perm: readonly number[] };
+  reshape: { readonly shape: Shape };
+  concat: { readonly axis: number };
+  /** The axes that are reduced; they stay with extent 1. */
+  sum: { readonly axes: readonly number[] };
+  max: { readonly axes: readonly number[] };
+  /** Whether the last two axes of each operand are swapped first. */
+  matmul: { readonly ta: boolean; readonly tb: boolean };
+  /** `name` and `args` say which kernel may stand in for the body. */
+  composite: {
+    readonly name: string;
+    readonly args: Params;
+    readonly body: Graph;
+    readonly derivative?: Derivative;
+  };
+  pick: { readonly index: number };
+}
+
+export type OpName = keyof ParamsOf;
+
+/** Marks a composite that is the adjoint (`vjp`) or the tangent (`jvp`) of the composite named `of`. */
+export interface Derivative {
+  readonly mode: 'vjp' | 'jvp';
+  readonly of: string;
+}
+
+/** An operation with its parameters, whatever it is applied to. */
+export type Operation<K extends OpName = OpName> = {
+  readonly [N in K]: { readonly op: N; readonly params: ParamsOf[N] };
+}[K];
+
+export type Node<K extends OpName = OpName> = Operation<K> & {
   /** Indices of earlier nodes. */
   readonly inputs: readonly number[];
-  readonly params: Params;
   readonly shape: Shape;
   /** Where the node comes from, for instance `residual.Ru (adjoint)`; carried to dispatches and timings. */
   readonly scope: string;
-}
+};
 
 /** A closed piece of tape: the body of a composite, or what the compiler is given. */
 export interface Graph {
@@ -70,8 +97,8 @@ export class Var {
   }
 }
 
-/** The shape of a primitive applied to nodes; throws ShapeError where they do not fit. */
-export type ShapeRule = (op: OpName, inputs: readonly Node[], params: Params) => Shape;
+/** The shape of an operation applied to nodes; throws ShapeError where they do not fit. */
+export type ShapeRule = (operation: Operation, inputs: readonly Node[]) => Shape;
 
 /** Made by `newTape` of `ops.ts`, which knows the shape rules. */
 export class Tape {
@@ -83,14 +110,20 @@ export class Tape {
     this.rule = rule;
   }
 
-  append(op: OpName, inputs: readonly Var[], params: Params = {}): Var {
-    for (const v of inputs) if (v.tape !== this) throw new Error(`${op}: an operand is a value of another tape`);
+  append<K extends OpName>(op: K, inputs: readonly Var[], params: ParamsOf[K]): Var {
+    // For any one K this is an operation, which TypeScript cannot conclude for all of them.
+    return this.apply({ op, params } as Operation, inputs);
+  }
+
+  /** Appends an operation, say that of another node, on the given operands. */
+  apply(operation: Operation, inputs: readonly Var[]): Var {
+    for (const v of inputs)
+      if (v.tape !== this) throw new Error(`${operation.op}: an operand is a value of another tape`);
     const shape = this.rule(
-      op,
+      operation,
       inputs.map((v) => v.node),
-      params,
     );
-    this.nodes.push({ op, inputs: inputs.map((v) => v.id), params, shape, scope: this.#scope });
+    this.nodes.push({ ...operation, inputs: inputs.map((v) => v.id), shape, scope: this.#scope });
     return new Var(this, this.nodes.length - 1);
   }
 
@@ -151,10 +184,9 @@ export function inlineNodes(tape: Tape, graph: Graph, inputs: readonly Var[], sc
   graph.nodes.forEach((node, id) => {
     if (!needed[id] || placed[id]) return;
     placed[id] = tape.provenance(joinScope(scope, node.scope), () =>
-      tape.append(
-        node.op,
+      tape.apply(
+        node,
         node.inputs.map((input) => placed[input]!),
-        node.params,
       ),
     );
   });

@@ -91,8 +91,8 @@ export function rowsModel({ system, shape, run, boundary }: Subject): RowsModel 
     return slice(v, 3, start, start + countOf(run.points[group]!));
   };
   const found = tape.nodes.flatMap((node, id) =>
-    node.op === 'composite' && node.params['name'] === 'dense_jet'
-      ? [{ signal: tape.at(node.inputs[0]!), result: resultOf(model, id), args: node.params['args'] as DenseJetParams }]
+    node.op === 'composite' && node.params.name === 'dense_jet'
+      ? [{ signal: tape.at(node.inputs[0]!), result: resultOf(model, id), args: node.params.args as DenseJetParams }]
       : [],
   );
   const bars = chosen.map(({ name, value }) =>

@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   type Call,
+  calledBy,
   type Device,
   type Grid,
   input,
@@ -30,10 +31,10 @@ function callOf(kernel: Kernel, { params, shapes }: Kernel['cases'][0]): Call {
   const inputs = shapes.map((shape, k) => input(tape, `in${k}`, shape));
   const outputs = kernel.means(inputs, params);
   const layout = (shape: readonly number[]) => ({ shape, strides: stridesOf(shape) });
-  const composite = tape.nodes.findLast(({ op }) => op === 'composite' || op === 'matmul')!;
+  const call = tape.nodes.findLast(({ op }) => op === 'composite' || op === 'matmul')!;
   return {
-    params: (composite.op === 'matmul' ? composite.params : composite.params['args']) as Call['params'],
-    inputs: composite.inputs.map((id) => layout(tape.nodes[id]!.shape)),
+    params: calledBy(call).params,
+    inputs: call.inputs.map((id) => layout(tape.nodes[id]!.shape)),
     outputs: outputs.map(({ shape }) => layout(shape)),
   };
 }

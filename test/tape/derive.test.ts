@@ -27,7 +27,7 @@ import {
   vjp,
   zeros,
 } from '../../engine/tape/index.ts';
-import { bodyOf } from '../../engine/tape/ops.ts';
+import { compositeAt } from '../../engine/tape/ops.ts';
 import { reachable } from '../../engine/tape/tape.ts';
 import { checkGrads } from '../support/checkGrads.ts';
 import { generator, numbersOf, scalar, type Tensor, uniform } from '../support/tensors.ts';
@@ -232,8 +232,22 @@ describe('composites', () => {
     const [y] = wave(x, k);
     vjp([y!], [y!], [x]);
     jvp([y!], [{ of: k, tangent: k }]);
-    const names = tape.nodes.flatMap(({ op, params }) => (op === 'composite' ? [params['name']] : []));
-    expect(names).toEqual(['wave', 'vjp(wave)', 'jvp(wave)']);
+    const composites = tape.nodes.flatMap((node) => (node.op === 'composite' ? [node.params] : []));
+    expect(composites.map(({ name }) => name)).toEqual(['wave', 'vjp(wave)', 'jvp(wave)']);
+    expect(composites.map(({ derivative }) => derivative)).toEqual([
+      undefined,
+      { mode: 'vjp', of: 'wave' },
+      { mode: 'jvp', of: 'wave' },
+    ]);
+  });
+
+  it('are told from derivatives by a field, whatever their name', () => {
+    const tape = newTape();
+    const x = input(tape, 'x', [3]);
+    const [y] = composite('vjp(mine)', { scale: 2 }, [x], ([v]) => [mul(2, v!)]);
+    vjp([y!], [y!], [x]);
+    const last = tape.nodes.findLast(({ op }) => op === 'composite');
+    expect(last?.params).toMatchObject({ name: 'vjp(vjp(mine))', args: { scale: 2, wrt: [0] } });
   });
 
   it('have the values and derivatives of their bodies, to third order', () => {
@@ -259,7 +273,7 @@ describe('composites', () => {
     const x = input(tape, 'x', [3]);
     const [y] = composite('layer', {}, [x], ([v]) => [tanh(mul(2, v!))]);
     const [g] = vjp([y!], [y!], [x]);
-    const body = bodyOf(tape.at(g!.node.inputs[0]!).node);
+    const body = compositeAt(tape.nodes, g!.node.inputs[0]!).params.body;
     const needed = reachable(body);
     const computed = body.nodes.flatMap(({ op }, id) => (needed[id] ? [op] : []));
     expect(computed).not.toContain('tanh');

@@ -54,7 +54,7 @@ describe('shapes that do not fit', () => {
     ['numbers alone', () => add(1, 2), 'add needs at least one value of a tape among its operands'],
     [
       'a primitive without its broadcast',
-      () => tape.append('sub', [m, v]),
+      () => tape.append('sub', [m, v], {}),
       'sub takes equal shapes, not [2,3] and [3]',
     ],
   ])('%s: the message names them', (_, build, message) => {

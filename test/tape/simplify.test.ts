@@ -206,7 +206,7 @@ describe('dead nodes', () => {
     const graph = drop(graphOf([x, unused], [cos(x)]));
     expect(graph.nodes.map(({ op }) => op)).toEqual(['input', 'input', 'cos']);
     expect(graph.inputs).toEqual([0, 1]);
-    expect(graph.nodes[1]!.params['name']).toBe('unused');
+    expect(graph.nodes[1]!.params).toMatchObject({ name: 'unused' });
   });
 });
 
