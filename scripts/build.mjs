@@ -1,9 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createRequire, isBuiltin } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
@@ -26,7 +25,30 @@ function stop(text) {
   process.exit(2);
 }
 
-function bundle({ folder, entries, platform, target }) {
+async function esbuild() {
+  const { build } = await import('esbuild').catch(() =>
+    stop('esbuild is missing; it is a development dependency: npm ci, without --omit=dev'),
+  );
+  return build;
+}
+
+/** `require('events')` of a CommonJS package as an import, since an ES module has no `require`. */
+const builtins = {
+  name: 'builtins',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^[a-z:_/]+$/ }, ({ path, kind }) =>
+      kind === 'require-call' && isBuiltin(path) ? { path, namespace: 'builtin' } : undefined,
+    );
+    onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
+      contents: `import value from '${path}';\nmodule.exports = value;`,
+    }));
+  },
+};
+
+/** All packages that the manifest does not list as dependencies become part of dist. */
+const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
+function bundle(build, { folder, entries, platform, target }) {
   return build({
     absWorkingDir: root,
     entryPoints: entries,
@@ -36,14 +58,53 @@ function bundle({ folder, entries, platform, target }) {
     platform,
     format: 'esm',
     target,
-    packages: 'external',
+    external: Object.keys(dependencies),
+    plugins: [builtins],
     sourcemap: true,
+    sourcesContent: false,
+    legalComments: 'none',
     chunkNames: 'shared-[hash]',
     logLevel: 'warning',
+    metafile: true,
     write: false,
   }).catch((error) =>
     stop(`esbuild failed: ${error.errors ? `${error.errors.length} error(s), above` : error.message}`),
   );
+}
+
+/** The folder of the package that a file belongs to. */
+const packageOf = (path) => path.match(/^.*node_modules\/(?:@[^/]+\/)?[^/]+/)?.[0];
+
+const LEGAL = /^(licen[cs]es?|notice|copyright)/i;
+
+/** Files with licences, notices and copyrights in a package, also in a folder of that name. */
+function legalFiles(folder) {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter(({ name }) => LEGAL.test(name))
+    .map(({ name }) => join(folder, name))
+    .sort()
+    .flatMap((path) => (statSync(path).isDirectory() ? legalFiles(path) : [path]));
+}
+
+/** Name, version and the full texts of licence and notice of every package that `inputs` come from. */
+function licences(inputs) {
+  const folders = [...new Set(inputs.map(packageOf).filter(Boolean))].sort();
+  return folders.map((folder) => {
+    const { name, version, license } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
+    const texts = legalFiles(join(root, folder));
+    if (!texts.some((path) => /^licen[cs]e/i.test(basename(path)))) stop(`${folder} has no file with its licence`);
+    const read = (path) => readFileSync(path, 'utf8').replaceAll('\r', '').trim();
+    return [`${name} ${version} (${license})`, ...texts.map(read)].join('\n\n');
+  });
+}
+
+function licenceFile(built) {
+  const outputs = built.flatMap(({ metafile }) => Object.values(metafile.outputs));
+  const inputs = outputs.flatMap((output) => Object.keys(output.inputs));
+  const rule = `\n\n${'-'.repeat(80)}\n\n`;
+  const head = 'Parts of these packages are contained in the JavaScript files of this folder.';
+  const contents = `${[head, ...licences(inputs)].join(rule)}\n`;
+  return { path: join(dist, 'THIRD-PARTY-LICENCES.txt'), contents };
 }
 
 function place({ path, contents }) {
@@ -76,8 +137,10 @@ if (unknown) stop(`unknown option ${unknown}; the only option is --types`);
 for (const entry of BUILDS.flatMap(({ entries }) => Object.values(entries)))
   if (!existsSync(join(root, entry))) stop(`${entry} is missing`);
 
-const built = await Promise.all(BUILDS.map(bundle));
+const build = await esbuild();
+const built = await Promise.all(BUILDS.map((each) => bundle(build, each)));
 BUILDS.forEach((each, k) => {
   write(each, built[k].outputFiles);
 });
+place(licenceFile(built));
 if (process.argv.includes('--types')) types();
