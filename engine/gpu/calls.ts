@@ -1,5 +1,6 @@
 /** Kernel calls of a graph: which version serves each, and its pieces of work. */
 import type { Graph, Node, Params } from '../tape/tape.ts';
+import type { Arithmetic } from './arithmetic.ts';
 import { dotProduct } from './dot.ts';
 import {
   type Call,
@@ -10,9 +11,11 @@ import {
   UnknownVersionError,
   type Version,
 } from './kernel.ts';
+import type { Place } from './layout.ts';
 import type { KernelCall } from './place.ts';
 import type { CompileOptions, PlannedCall } from './plan.ts';
 import type { Piece } from './shader.ts';
+import type { Numbers } from './writer.ts';
 
 /**
  * Which version a call takes: the pinned one, else the preferred one, else the last that supports it. One that cannot do
@@ -48,11 +51,15 @@ export function kernelPieces(
   call: KernelCall,
   options: CompileOptions,
   sizes: Map<number, number>,
+  { arithmetic, elementOf }: Numbers,
 ): { planned: PlannedCall; stages: Piece[][] } {
   const node = graph.nodes[call.node]!;
   const { name, params } = calledBy(node);
   const kernel = options.library.find((candidate) => candidate.name === name) ?? dotProduct;
-  const layout = ({ shape, strides }: Layout): Layout => ({ shape, strides });
+  const layout = ({ shape, strides, root }: Place): Layout => {
+    const of = elementOf(root);
+    return of === 'f32' ? { shape, strides } : { shape, strides, of };
+  };
   const use: Call = { params, inputs: call.inputs.map(layout), outputs: call.outputs.map(layout) };
   const version = chooseVersion(kernel, use, options);
   const build = version.build(use, options.device);
@@ -67,12 +74,16 @@ export function kernelPieces(
     return { root, at };
   };
   const bind = (operands: Grid['reads'], access: 'read' | 'read_write') =>
-    Object.entries(operands).map(([label, operand]) => ({ label, access, ...at(operand) }));
+    Object.entries(operands).map(([label, operand]) => {
+      const place = at(operand);
+      return { label, access, ...place, of: elementOf(place.root) };
+    });
   const stages = build.stages.map((grids, stage) =>
     grids.map(({ reads, writes, ...grid }, k): Piece => {
       const first = stage === 0 && k === 0;
       return {
         ...grid,
+        ...opened(grid, arithmetic),
         bound: [...bind(reads, 'read'), ...bind(writes, 'read_write')],
         scopes: [node.scope],
         kernel: `${name}.${version.name}`,
@@ -82,4 +93,14 @@ export function kernelPieces(
     }),
   );
   return { planned: { kernel: name, call: use, version: version.name }, stages };
+}
+
+/** What a grid of a program needs of the program's arithmetic. */
+function opened({ code, uniforms }: Pick<Grid, 'code' | 'uniforms'>, arithmetic: Arithmetic): Partial<Piece> {
+  if (arithmetic.prelude === undefined) return {};
+  return {
+    code: (arithmetic.opening ?? '') + code,
+    prelude: arithmetic.prelude,
+    uniforms: { ...arithmetic.uniforms, ...uniforms },
+  };
 }

@@ -3,6 +3,7 @@ import { newTape, rowOf } from '../tape/ops.ts';
 import { sizeOf } from '../tape/shape.ts';
 import { simplify } from '../tape/simplify.ts';
 import { type Graph, graphOf, inline, type Node, reachable, type Var } from '../tape/tape.ts';
+import { type Element, single, wordsOf } from './arithmetic.ts';
 import { kernelPieces } from './calls.ts';
 import type { Capabilities } from './kernel.ts';
 import { assignSlots, type Lifetime } from './memory.ts';
@@ -11,6 +12,7 @@ import type { CompileOptions, Plan, PlannedCall, PlannedValue, Slot, Source } fr
 import { type Step, schedule, UpdateConflict } from './schedule.ts';
 import { segmentPiece } from './segment.ts';
 import { type Draft, type Piece, pack } from './shader.ts';
+import type { Numbers } from './writer.ts';
 
 /** Throws {@link BindingLimitError} where one value needs more buffers than the adapter binds, {@link UnknownVersionError}. */
 export function compile(source: Source, options: CompileOptions): Plan {
@@ -121,10 +123,16 @@ function assemble(
 ): Plan {
   const sizes = new Map(placement.sizes);
   const calls: PlannedCall[] = [];
+  const arithmetic = options.arithmetic ?? single;
+  const singles = new Set(graph.inputs.filter((_, k) => options.singles?.includes(names[k]!)));
+  const elementOf = (root: number): Element => (singles.has(root) ? 'f32' : arithmetic.element);
+  const numbers: Numbers = { arithmetic, elementOf };
   const work = steps.map((step) => {
-    const called = step.calls.map((call) => kernelPieces(graph, call, options, sizes));
+    const called = step.calls.map((call) => kernelPieces(graph, call, options, sizes, numbers));
     calls.push(...called.map(({ planned }) => planned));
-    const segments = step.segments.map((segment) => [segmentPiece(graph, placement.places, segment, options.device)]);
+    const segments = step.segments.map((segment) => [
+      segmentPiece(graph, placement.places, segment, options.device, numbers),
+    ]);
     return stagesOf(called.map(({ stages }) => stages)).map((stage, k) => (k === 0 ? [...stage, ...segments] : stage));
   });
   const drafts = draftsOf(work.flat(), options.device);
@@ -148,8 +156,8 @@ function assemble(
   const shared = assignSlots(lifetimes);
   const slotOf = (root: number) => (owners.has(root) ? fixed.indexOf(root) : fixed.length + shared.slotOf.get(root)!);
   const slots: Slot[] = [
-    ...fixed.map((root) => ({ elements: sizes.get(root)!, names: owners.get(root)! })),
-    ...shared.sizes.map((elements) => ({ elements, names: [] })),
+    ...fixed.map((root) => ({ elements: sizes.get(root)!, ...words(elementOf(root)), names: owners.get(root)! })),
+    ...shared.sizes.map((elements) => ({ elements, ...words(arithmetic.element), names: [] })),
   ];
   const planned = (id: number): PlannedValue => {
     const at = placement.places.get(id) ?? { root: id, at: 0 };
@@ -168,6 +176,8 @@ function assemble(
     graph,
   };
 }
+
+const words = (element: Element) => (element === 'f32' ? {} : { words: wordsOf(element) });
 
 /** Stages of several calls side by side; there is at least one. */
 function stagesOf(calls: readonly (readonly (readonly Piece[])[])[]): (readonly Piece[])[][] {

@@ -1,6 +1,7 @@
 /** Matrix multiplication where the library has no kernel for it: one invocation and one dot product for each element. */
 import { matmul } from '../tape/build.ts';
 import { sizeOf } from '../tape/shape.ts';
+import { addProduct } from './double-single.ts';
 import { type Call, element, type Kernel, operandBytes } from './kernel.ts';
 
 export const dotProduct: Kernel = {
@@ -30,14 +31,17 @@ function build({ params, inputs, outputs }: Call) {
   const batch = at.slice(0, rank - 2);
   const left = [...batch, ...(params['ta'] ? ['k', row] : [row, 'k'])];
   const right = [...batch, ...(params['tb'] ? [column, 'k'] : ['k', column])];
+  const [l, r] = [element('a', a, left), element('b', b, right)];
+  const double = y.of === 'vec2f';
+  const next = double ? addProduct('dot', l, r, [a.of ?? 'f32', b.of ?? 'f32']) : `dot + ${l} * ${r}`;
   const code = `
   let i = group.x * 64u + thread;
   if (i >= ${size}u) { return; }
-  var dot = 0.0;
+  var dot = ${double ? 'vec2f()' : '0.0'};
   for (var k = 0u; k < ${a.shape.at(params['ta'] ? -2 : -1)}u; k++) {
-    dot += ${element('a', a, left)} * ${element('b', b, right)};
+    dot = ${next};
   }
-  ${element('y', y, at)} = dot;`;
+  ${element('y', y, at)} = ${double ? 'ds_normal(dot)' : 'dot'};`;
   const operands = { reads: { a: { input: 0 }, b: { input: 1 } }, writes: { y: { output: 0 } } };
   return { stages: [[{ ...operands, code, threads: 64, groups: [Math.ceil(size / 64), 1, 1] as const }]] };
 }

@@ -1,6 +1,8 @@
+export { type Arithmetic, type Element, joinPairs, splitPairs } from './arithmetic.ts';
 export { calledBy } from './calls.ts';
 export { compile } from './compile.ts';
 export * from './device.ts';
+export { addProduct, doubleSingle, type Spelling } from './double-single.ts';
 export * from './errors.ts';
 export {
   address,
@@ -18,4 +20,5 @@ export {
 } from './kernel.ts';
 export type { CompileOptions, Library, Plan, PlannedCall, Slot, Source } from './plan.ts';
 export { BufferSizeError, Program, type Timing, UnknownValueError } from './program.ts';
+export { ArithmeticError, doubleSingleOn, firstExact, isExact } from './prove.ts';
 export { shareTemporaries } from './temporaries.ts';

@@ -5,11 +5,14 @@
 import { UserError } from '../tape/error.ts';
 import { type Shape, sizeOf } from '../tape/shape.ts';
 import type { Params, Var } from '../tape/tape.ts';
+import { type Element, wordsOf } from './arithmetic.ts';
 
-/** How one tensor lies in its buffer: element (i,j,..) is at `at + i*strides[0] + j*strides[1] + ...`, in f32 elements. */
+/** How one tensor lies in its buffer: element (i,j,..) is at `at + i*strides[0] + j*strides[1] + ...`, in elements. */
 export interface Layout {
   readonly shape: Shape;
   readonly strides: readonly number[];
+  /** What an element is; f32 unless stated. */
+  readonly of?: Element;
 }
 
 /** One use of a kernel: the composite's parameters and how its operands lie in memory. Offsets arrive at run time. */
@@ -40,14 +43,14 @@ export type Operand = { readonly input: number } | { readonly output: number } |
 
 /** An array in workgroup memory. */
 export interface SharedArray {
-  readonly of: 'f32' | 'vec4f';
+  readonly of: Element | 'vec4f';
   readonly length: number;
 }
 
 /**
  * A grid of workgroups that run one piece of code. `code` is the body of a function, run by every invocation, with
  * `group: vec3u` (the workgroup), `thread: u32` (the invocation within it) and, where `subgroups` is set, `lane: u32`
- * (the invocation within its subgroup) in scope. `reads` and `writes` name operands: each is an `array<f32>` of that
+ * (the invocation within its subgroup) in scope. `reads` and `writes` name operands: each is an array of that
  * name that starts at element `at.NAME`, so that calls which differ only in offsets share one pipeline. The compiler
  * writes the rest of the shader, and may let one dispatch run several grids.
  */
@@ -99,7 +102,7 @@ export interface Kernel {
 
 /** Bytes of all operands of a call, each once: what {@link Kernel.bytes} is where nothing is read in part. */
 export function operandBytes({ inputs, outputs }: Call): number {
-  return 4 * [...inputs, ...outputs].reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  return 4 * [...inputs, ...outputs].reduce((sum, { shape, of = 'f32' }) => sum + wordsOf(of) * sizeOf(shape), 0);
 }
 
 /** `at.NAME + i*stride + ...` with zero strides and unit extents left out. */

@@ -4,6 +4,7 @@
  */
 import type { Shape } from '../tape/shape.ts';
 import type { Graph, Var } from '../tape/tape.ts';
+import type { Arithmetic } from './arithmetic.ts';
 import type { Call, Capabilities, Kernel } from './kernel.ts';
 
 export type Library = readonly Kernel[];
@@ -22,6 +23,10 @@ export interface CompileOptions {
   readonly versions?: Readonly<Record<string, string>>;
   /** Names the version for a call that is not pinned, say the one measured to be fastest here; by default the last. */
   readonly prefer?: (kernel: Kernel, call: Call) => string | undefined;
+  /** How generated code computes and what an element is; float32 unless given. The library's kernels have to be written for it. */
+  readonly arithmetic?: Arithmetic;
+  /** Inputs that are float32 whatever the arithmetic: data that has no more digits. */
+  readonly singles?: readonly string[];
 }
 
 export interface Binding {
@@ -45,6 +50,8 @@ export interface PlannedDispatch {
 
 export interface Slot {
   readonly elements: number;
+  /** Float32 to an element; one unless stated. */
+  readonly words?: number;
   /** Input or output names that live here, else temporaries. */
   readonly names: readonly string[];
 }

@@ -1,9 +1,10 @@
 /** A plan on a device: upload, run many steps per submit, read back rarely, time by dispatch. */
 import { UserError } from '../tape/error.ts';
 import { sizeOf } from '../tape/shape.ts';
+import { joinPairs, splitPairs } from './arithmetic.ts';
 import type { Device } from './device.ts';
-import { GpuError } from './errors.ts';
-import type { Plan, PlannedDispatch, PlannedValue } from './plan.ts';
+import { pipelineOf } from './pipeline.ts';
+import type { Plan, PlannedValue, Slot } from './plan.ts';
 
 /** A value that needs a larger buffer than the adapter offers. */
 export class BufferSizeError extends UserError {
@@ -43,8 +44,6 @@ interface Ready {
   readonly workgroups: readonly [number, number, number];
 }
 
-const pipelines = new WeakMap<GPUDevice, Map<string, Promise<GPUComputePipeline>>>();
-
 export class Program {
   readonly plan: Plan;
   readonly #device: Device;
@@ -77,8 +76,8 @@ export class Program {
   ): Promise<Program> {
     const { gpu } = device;
     const limit = Math.min(gpu.limits.maxStorageBufferBindingSize, gpu.limits.maxBufferSize);
-    for (const { elements, names } of plan.slots)
-      if (4 * elements > limit) throw new BufferSizeError(names[0] ?? 'a temporary', 4 * elements, limit);
+    for (const slot of plan.slots)
+      if (bytesOf(slot) > limit) throw new BufferSizeError(slot.names[0] ?? 'a temporary', bytesOf(slot), limit);
     const owned: GPUBuffer[] = [];
     const own = (descriptor: GPUBufferDescriptor): GPUBuffer => {
       const buffer = gpu.createBuffer(descriptor);
@@ -92,12 +91,13 @@ export class Program {
     );
     try {
       return await device.scoped('create program', async () => {
-        const slots = plan.slots.map(({ elements, names }) => {
+        const slots = plan.slots.map((slot) => {
+          const { names } = slot;
           const from = names.map((name) => share[name]).find((shared) => shared);
           if (from) return from.program.#bufferOf(from.name);
           return own({
             label: names.join(',') || 'temporary',
-            size: Math.max(4 * elements, 4),
+            size: Math.max(bytesOf(slot), 4),
             usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
           });
         });
@@ -132,12 +132,14 @@ export class Program {
     }
   }
 
-  /** Uploads an input, row-major. */
+  /** Uploads an input, row-major; in double-single to twice the digits of float32. */
   write(name: string, values: ArrayLike<number>): void {
     const value = this.#valueOf(name);
     const size = sizeOf(value.shape);
     if (values.length !== size) throw new UnknownValueError(`${name} takes ${size} numbers, not ${values.length}`);
-    this.#device.gpu.queue.writeBuffer(this.#slots[value.slot]!, 4 * value.at, Float32Array.from(values));
+    const words = this.#wordsOf(value);
+    const data = words === 2 ? splitPairs(values) : Float32Array.from(values);
+    this.#device.gpu.queue.writeBuffer(this.#slots[value.slot]!, 4 * words * value.at, data);
   }
 
   /**
@@ -156,7 +158,7 @@ export class Program {
   ): Promise<Record<string, Float32Array>> {
     const { gpu } = this.#device;
     const values = record.map((name) => this.#valueOf(name));
-    const bytes = values.map(({ shape }) => 4 * sizeOf(shape));
+    const bytes = values.map((value) => this.#bytesOf(value));
     const histories = bytes.map((size) =>
       gpu.createBuffer({
         label: 'history',
@@ -181,8 +183,9 @@ export class Program {
           if (record.length === 0) continue;
           pass.end();
           pass = null;
-          values.forEach(({ slot, at }, k) => {
-            encoder.copyBufferToBuffer(this.#slots[slot]!, 4 * at, histories[k]!, step * bytes[k]!, bytes[k]!);
+          values.forEach((value, k) => {
+            const from = 4 * this.#wordsOf(value) * value.at;
+            encoder.copyBufferToBuffer(this.#slots[value.slot]!, from, histories[k]!, step * bytes[k]!, bytes[k]!);
           });
         }
         pass?.end();
@@ -190,16 +193,27 @@ export class Program {
       }
       const results = await Promise.all(histories.map((buffer, k) => this.#fetch(buffer, 0, bytes[k]! * steps)));
       if (record.length === 0) await this.#device.scoped('run program', () => gpu.queue.onSubmittedWorkDone());
-      return Object.fromEntries(record.map((name, k) => [name, results[k]!]));
+      const rounded = results.map((data, k) => (this.#wordsOf(values[k]!) === 2 ? highs(data) : data));
+      return Object.fromEntries(record.map((name, k) => [name, rounded[k]!]));
     } finally {
       for (const buffer of histories) buffer.destroy();
     }
   }
 
-  /** An input or output as it is now, row-major. */
+  /** An input or output as it is now, row-major; of double-single what float32 holds. */
   async read(name: string): Promise<Float32Array> {
-    const { slot, at, shape } = this.#valueOf(name);
-    return this.#fetch(this.#slots[slot]!, 4 * at, 4 * sizeOf(shape));
+    const value = this.#valueOf(name);
+    const words = this.#wordsOf(value);
+    const data = await this.#fetch(this.#slots[value.slot]!, 4 * words * value.at, this.#bytesOf(value));
+    return words === 2 ? highs(data) : data;
+  }
+
+  /** An input or output in double-single as it is now, row-major. */
+  async readDouble(name: string): Promise<Float64Array> {
+    const value = this.#valueOf(name);
+    const words = this.#wordsOf(value);
+    const data = await this.#fetch(this.#slots[value.slot]!, 4 * words * value.at, this.#bytesOf(value));
+    return words === 2 ? joinPairs(data) : Float64Array.from(data);
   }
 
   /** Time of each dispatch over `steps` runs. Needs `timestamp-query`; empty where the adapter lacks it. */
@@ -260,6 +274,14 @@ export class Program {
     return value;
   }
 
+  #wordsOf({ slot }: PlannedValue): number {
+    return this.plan.slots[slot]!.words ?? 1;
+  }
+
+  #bytesOf(value: PlannedValue): number {
+    return 4 * this.#wordsOf(value) * sizeOf(value.shape);
+  }
+
   #bufferOf(name: string): GPUBuffer {
     return this.#slots[this.#valueOf(name).slot]!;
   }
@@ -283,39 +305,9 @@ export class Program {
   }
 }
 
-function pipelineOf(gpu: GPUDevice, dispatch: PlannedDispatch): Promise<GPUComputePipeline> {
-  const known = pipelines.get(gpu) ?? new Map<string, Promise<GPUComputePipeline>>();
-  pipelines.set(gpu, known);
-  const pipeline = known.get(dispatch.code) ?? createPipeline(gpu, dispatch);
-  known.set(dispatch.code, pipeline);
-  return pipeline;
-}
+const highs = (pairs: Float32Array): Float32Array => pairs.filter((_, k) => k % 2 === 0);
 
-async function createPipeline(gpu: GPUDevice, dispatch: PlannedDispatch): Promise<GPUComputePipeline> {
-  const label = `${dispatch.kernel} ${dispatch.scope}`.trim();
-  const uniform = dispatch.offsets.length > 0 ? 1 : 0;
-  const buffers = dispatch.bindings.map(
-    ({ access }, k): GPUBindGroupLayoutEntry => ({
-      binding: k + uniform,
-      visibility: GPUShaderStage.COMPUTE,
-      buffer: { type: access === 'read' ? 'read-only-storage' : 'storage' },
-    }),
-  );
-  const entries: GPUBindGroupLayoutEntry[] = [
-    ...(uniform ? [{ binding: 0, visibility: GPUShaderStage.COMPUTE, buffer: { type: 'uniform' as const } }] : []),
-    ...buffers,
-  ];
-  const layout = gpu.createPipelineLayout({ bindGroupLayouts: [gpu.createBindGroupLayout({ entries })] });
-  const module = gpu.createShaderModule({ label, code: dispatch.code });
-  try {
-    return await gpu.createComputePipelineAsync({ label, layout, compute: { module, entryPoint: 'main' } });
-  } catch (error) {
-    const { messages } = await module.getCompilationInfo();
-    const wrong = messages.find(({ type }) => type === 'error');
-    const detail = wrong ? `line ${wrong.lineNum}: ${wrong.message}` : (error as Error).message;
-    throw new GpuError(label, 'shader', detail.trim().split('\n')[0]!);
-  }
-}
+const bytesOf = ({ elements, words = 1 }: Slot): number => 4 * words * elements;
 
 function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);

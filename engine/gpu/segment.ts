@@ -5,11 +5,12 @@
 import { isReduction, type Row, rowOf } from '../tape/ops.ts';
 import { sizeOf } from '../tape/shape.ts';
 import type { Graph, Node } from '../tape/tape.ts';
+import { wordsOf } from './arithmetic.ts';
 import { type Capabilities, simdLanes } from './kernel.ts';
 import type { Place } from './layout.ts';
 import type { Target } from './place.ts';
 import type { Piece } from './shader.ts';
-import { literal, type Position, Writer } from './writer.ts';
+import { type Numbers, type Position, Writer } from './writer.ts';
 
 export interface Segment {
   readonly kind: 'map' | 'reduce';
@@ -44,9 +45,10 @@ function segmentCode(
   segment: Segment,
   lanes: number,
   bind: (root: number) => string,
+  numbers: Numbers,
 ): string {
   const own = segment.targets.filter(({ node, to }) => places.get(node) === to).map(({ node }) => node);
-  const writer = new Writer(graph, places, new Set(own), bind);
+  const writer = new Writer(graph, places, new Set(own), bind, numbers);
   const size = sizeOf(graph.nodes[segment.targets[0]!.node]!.shape);
   const all = reductions(graph, places, segment);
   if (segment.kind === 'map') {
@@ -65,7 +67,7 @@ function segmentCode(
     else tree(writer, graph, all);
     writer.block('if (thread == 0u) {', () => finish(writer, segment.targets));
   }
-  return [...writer.head, ...writer.lines].join('\n');
+  return (numbers.arithmetic.opening ?? '') + [...writer.head, ...writer.lines].join('\n');
 }
 
 /** Computes what is not in registers yet at index `i`, then stores all: a value may replace one that others read. */
@@ -99,7 +101,7 @@ function accumulate(writer: Writer, graph: Graph, all: readonly Target[], start:
   const folded = from.map((extent, axis) => (axes.includes(axis) ? extent : 1));
   for (const { node: id } of all) {
     const row = rowOf(graph.nodes[id]!.op) as Row & { kind: 'reduce' };
-    writer.line(`var a${id} = ${literal(row.initial)};`);
+    writer.line(`var a${id} = ${writer.arithmetic.literal(row.initial)};`);
     writer.inRegisters.set(id, `a${id}`);
   }
   writer.block(`for (var r = ${start}; r < ${sizeOf(folded)}u; r += ${step}u) {`, () => {
@@ -108,8 +110,7 @@ function accumulate(writer: Writer, graph: Graph, all: readonly Target[], start:
     const position: Position = sizeOf(node.shape) === 1 ? { flat: 'r' } : { at };
     for (const { node: id } of all) {
       const { op, inputs } = graph.nodes[id]!;
-      const row = rowOf(op) as Row & { kind: 'reduce' };
-      writer.line(`a${id} = ${row.wgsl(`a${id}`, writer.value(inputs[0]!, position))};`);
+      writer.line(`a${id} = ${writer.arithmetic.fold(op, `a${id}`, writer.value(inputs[0]!, position))};`);
     }
   });
 }
@@ -121,8 +122,8 @@ function accumulate(writer: Writer, graph: Graph, all: readonly Target[], start:
 function butterfly(writer: Writer, graph: Graph, all: readonly Target[], lanes: number): void {
   for (let mask = lanes / 2; mask >= 1; mask /= 2)
     for (const { node: id } of all) {
-      const row = rowOf(graph.nodes[id]!.op) as Row & { kind: 'reduce' };
-      writer.line(`a${id} = ${row.wgsl(`a${id}`, `subgroupShuffleXor(a${id}, ${mask}u)`)};`);
+      const { op } = graph.nodes[id]!;
+      writer.line(`a${id} = ${writer.arithmetic.fold(op, `a${id}`, `subgroupShuffleXor(a${id}, ${mask}u)`)};`);
     }
 }
 
@@ -135,9 +136,9 @@ function tree(writer: Writer, graph: Graph, all: readonly Target[]): void {
   writer.block(`for (var half = ${THREADS / 2}u; half > 0u; half /= 2u) {`, () => {
     writer.block('if (thread < half) {', () => {
       all.forEach(({ node: id }, k) => {
-        const row = rowOf(graph.nodes[id]!.op) as Row & { kind: 'reduce' };
+        const { op } = graph.nodes[id]!;
         const at = (offset: string) => `partial[${k * THREADS}u + thread${offset}]`;
-        writer.line(`${at('')} = ${row.wgsl(at(''), at(' + half'))};`);
+        writer.line(`${at('')} = ${writer.arithmetic.fold(op, at(''), at(' + half'))};`);
       });
     });
     writer.line('workgroupBarrier();');
@@ -153,7 +154,9 @@ export function segmentPiece(
   places: ReadonlyMap<number, Place>,
   segment: Segment,
   device: Capabilities,
+  numbers: Numbers,
 ): Piece {
+  const { element, prelude, uniforms } = numbers.arithmetic;
   const shares = segment.kind === 'reduce' && !isSerial(graph, segment);
   const lanes = shares ? simdLanes(device) : 0;
   const written = new Set(segment.targets.map(({ to }) => to.root));
@@ -162,19 +165,27 @@ export function segmentPiece(
     if (!roots.includes(root)) roots.push(root);
     return `b${roots.indexOf(root)}`;
   };
-  const code = segmentCode(graph, places, segment, lanes, bind);
+  const code = segmentCode(graph, places, segment, lanes, bind, numbers);
   const nodes = segment.targets.map(({ node }) => graph.nodes[node]!);
   const outer = sizeOf(nodes[0]!.shape);
   const length = reductions(graph, places, segment).length * THREADS;
   return {
     code,
-    bound: roots.map((root, k) => ({ label: `b${k}`, root, access: written.has(root) ? 'read_write' : 'read', at: 0 })),
+    bound: roots.map((root, k) => ({
+      label: `b${k}`,
+      root,
+      access: written.has(root) ? 'read_write' : 'read',
+      at: 0,
+      of: numbers.elementOf(root),
+    })),
+    ...(prelude === undefined ? {} : { prelude }),
+    ...(uniforms === undefined ? {} : { uniforms }),
     threads: lanes || THREADS,
     groups: [shares ? outer : Math.ceil(outer / THREADS), 1, 1],
-    ...(lanes > 0 ? { subgroups: true } : shares ? { shared: { partial: { of: 'f32', length } } } : {}),
+    ...(lanes > 0 ? { subgroups: true } : shares ? { shared: { partial: { of: element, length } } } : {}),
     scopes: nodes.map(({ scope }) => scope),
     kernel: 'generated',
     flops: 0,
-    bytes: 4 * nodes.reduce((sum, { shape }) => sum + sizeOf(shape), 0),
+    bytes: 4 * wordsOf(element) * nodes.reduce((sum, { shape }) => sum + sizeOf(shape), 0),
   };
 }

@@ -2,6 +2,7 @@
  * Shaders of dispatches. A piece of work is a grid of workgroups over buffers. Pieces that do not depend on each other
  * share a dispatch where they fit: each is a function, chosen by the number of the workgroup.
  */
+import type { Element } from './arithmetic.ts';
 import type { Capabilities, Grid, SharedArray } from './kernel.ts';
 import { TANH_WGSL } from './tanh.ts';
 
@@ -13,10 +14,14 @@ export interface Bound {
   readonly root: number;
   readonly access: Access;
   readonly at: number;
+  /** f32 unless stated. */
+  readonly of?: Element;
 }
 
 export interface Piece extends Omit<Grid, 'reads' | 'writes'> {
   readonly bound: readonly Bound[];
+  /** Functions that the code calls. */
+  readonly prelude?: string;
   /** Where its values come from on the tape. */
   readonly scopes: readonly string[];
   /** Kernel and version, or `generated`. */
@@ -40,6 +45,7 @@ export interface Draft {
 
 /** Workgroups along x before a second row is needed: the default limit of WebGPU. */
 const MAX_GROUPS = 65535;
+const BYTES = { f32: 4, vec2f: 8, vec4f: 16 } as const;
 /** Characters of code that different calls may bring into one dispatch of llvmpipe, whose compiler takes long over long ones. */
 const SOFTWARE_CODE = 10_000;
 
@@ -81,7 +87,7 @@ const kindOf = ({ code, threads, groups, bound }: Piece): string =>
 /** Whether pieces fit one dispatch: bindings, workgroup memory, and workgroups of one size or parts of it. */
 function fits(pieces: readonly Piece[], { maxStorageBuffers, workgroupMemory }: Capabilities): boolean {
   const threads = threadsOf(pieces);
-  const memory = sharedOf(pieces).reduce((sum, { of, length }) => sum + length * (of === 'vec4f' ? 16 : 4), 0);
+  const memory = sharedOf(pieces).reduce((sum, { of, length }) => sum + length * BYTES[of], 0);
   return (
     bindingsOf(pieces).length <= maxStorageBuffers &&
     memory <= workgroupMemory &&
@@ -118,13 +124,13 @@ function naming(pieces: readonly Piece[]): (use: Bound) => string {
 }
 
 /** Bindings of pieces in order of appearance. */
-function bindingsOf(pieces: readonly Piece[]): { name: string; root: number; access: Access }[] {
+function bindingsOf(pieces: readonly Piece[]): { name: string; root: number; access: Access; of: Element }[] {
   const nameOf = naming(pieces);
-  const bindings = new Map<string, { name: string; root: number; access: Access }>();
+  const bindings = new Map<string, { name: string; root: number; access: Access; of: Element }>();
   for (const use of pieces.flatMap(({ bound }) => bound)) {
     const name = nameOf(use);
     const access = bindings.get(name)?.access === 'read_write' ? 'read_write' : use.access;
-    bindings.set(name, { name, root: use.root, access });
+    bindings.set(name, { name, root: use.root, access, of: use.of ?? 'f32' });
   }
   return [...bindings.values()];
 }
@@ -136,7 +142,7 @@ function draftOf(pieces: readonly Piece[]): Draft {
   );
   const first = offsets.length > 0 ? 1 : 0;
   const declared = bindings.map(
-    ({ access, name }, k) => `@group(0) @binding(${k + first}) var<storage, ${access}> ${name}: array<f32>;`,
+    ({ access, name, of }, k) => `@group(0) @binding(${k + first}) var<storage, ${access}> ${name}: array<${of}>;`,
   );
   const threads = threadsOf(pieces);
   const { code, workgroups } = pieces.length === 1 ? single(pieces[0]!) : several(pieces);
@@ -150,6 +156,7 @@ function draftOf(pieces: readonly Piece[]): Draft {
     ...declared,
     ...sharedOf(pieces).map(({ name, of, length }) => `var<workgroup> ${name}: array<${of}, ${length}>;`),
     ...(code.includes('tapir_tanh') ? [TANH_WGSL] : []),
+    ...new Set(pieces.flatMap(({ prelude = [] }) => prelude)),
     code,
   ];
   const total = (of: 'flops' | 'bytes') => pieces.reduce((sum, piece) => sum + piece[of], 0);

@@ -5,11 +5,18 @@
 import { axesOf, isView, rowOf } from '../tape/ops.ts';
 import { matchRuns, type Shape, stridesOf } from '../tape/shape.ts';
 import type { Graph, Node } from '../tape/tape.ts';
+import type { Arithmetic, Element } from './arithmetic.ts';
 import { isContiguous, type Place, reshapeOf, viewOf } from './layout.ts';
 import type { Target } from './place.ts';
 
 /** Where an element is: by its row-major index within the node's shape, or by coordinates. */
 export type Position = { readonly flat: string } | { readonly at: readonly string[] };
+
+/** The arithmetic of a program, and what an element of each root buffer is. */
+export interface Numbers {
+  readonly arithmetic: Arithmetic;
+  elementOf(root: number): Element;
+}
 
 /** Writes WGSL statements for expressions of a graph. */
 export class Writer {
@@ -23,6 +30,8 @@ export class Writer {
   readonly #graph: Graph;
   readonly #places: ReadonlyMap<number, Place>;
   readonly #bind: (root: number) => string;
+  readonly arithmetic: Arithmetic;
+  readonly #elementOf: (root: number) => Element;
   /** Nodes that this segment computes in registers, by node: only at the segment's own index. */
   readonly inRegisters = new Map<number, string>();
   readonly computing: ReadonlySet<number>;
@@ -32,8 +41,11 @@ export class Writer {
     places: ReadonlyMap<number, Place>,
     computing: ReadonlySet<number>,
     bind: (root: number) => string,
+    { arithmetic, elementOf }: Numbers,
   ) {
     this.#graph = graph;
+    this.arithmetic = arithmetic;
+    this.#elementOf = elementOf;
     this.#places = places;
     this.computing = computing;
     this.#bind = bind;
@@ -94,7 +106,8 @@ export class Writer {
 
   load(place: Place, position: Position): string {
     const address = this.address(place, position);
-    const expression = `${this.#bind(place.root)}[${address}]`;
+    const stored = `${this.#bind(place.root)}[${address}]`;
+    const expression = this.arithmetic.loaded(stored, this.#elementOf(place.root));
     return /^[\du +*]+$/.test(address) ? this.#once(expression) : this.name('v', expression);
   }
 
@@ -142,7 +155,7 @@ export class Writer {
         at: axes.map(({ axis, start }) => (axis === null ? `${start}u` : shifted(at[axis]!, start))),
       });
     }
-    if (node.op === 'constant') return literal(node.params.value);
+    if (node.op === 'constant') return this.arithmetic.literal(node.params.value);
     if (node.op === 'concat') return this.#concat(node, this.coordinates(position, node.shape));
     if (node.op === 'reshape') {
       if ('flat' in position) return this.value(inner, position);
@@ -150,7 +163,8 @@ export class Writer {
     }
     const row = rowOf(node.op);
     if (row.kind !== 'pointwise') throw new Error(`${node.op} is not computed by generated code`);
-    return this.name('v', row.wgsl(...node.inputs.map((k) => this.value(k, position))));
+    const operands = node.inputs.map((k) => this.value(k, position));
+    return this.name('v', this.arithmetic.pointwise(node.op, operands));
   }
 
   #reshaped(at: readonly string[], from: Shape, to: Shape): string[] {
@@ -172,7 +186,7 @@ export class Writer {
     const { axis } = node.params;
     const c = at[axis]!;
     const result = `w${this.#names++}`;
-    this.line(`var ${result}: f32;`);
+    this.line(`var ${result}: ${this.arithmetic.element};`);
     let start = 0;
     node.inputs.forEach((part, k) => {
       const stop = start + this.#graph.nodes[part]!.shape[axis]!;
@@ -196,18 +210,4 @@ export class Writer {
 function shifted(c: string, start: number): string {
   if (start === 0) return c;
   return c === '0u' ? `${start}u` : `(${c} + ${start}u)`;
-}
-
-export function literal(value: number): string {
-  const f = Math.fround(value);
-  if (!Number.isFinite(f)) {
-    if (Number.isNaN(f)) throw new RangeError('a constant of the tape is NaN');
-    return f > 0 ? '3.4028234e38' : '-3.4028234e38';
-  }
-  const text = String(f);
-  return /[.e]/.test(text)
-    ? text.includes('e') && !text.includes('.')
-      ? text.replace('e', '.0e')
-      : text
-    : `${text}.0`;
 }

@@ -1,0 +1,40 @@
+/** Compute pipelines of dispatches, one for equal code on a device. */
+import { GpuError } from './errors.ts';
+import type { PlannedDispatch } from './plan.ts';
+
+const pipelines = new WeakMap<GPUDevice, Map<string, Promise<GPUComputePipeline>>>();
+
+/** Throws {@link GpuError} with the place of a mistake in the code. */
+export function pipelineOf(gpu: GPUDevice, dispatch: PlannedDispatch): Promise<GPUComputePipeline> {
+  const known = pipelines.get(gpu) ?? new Map<string, Promise<GPUComputePipeline>>();
+  pipelines.set(gpu, known);
+  const pipeline = known.get(dispatch.code) ?? createPipeline(gpu, dispatch);
+  known.set(dispatch.code, pipeline);
+  return pipeline;
+}
+
+async function createPipeline(gpu: GPUDevice, dispatch: PlannedDispatch): Promise<GPUComputePipeline> {
+  const label = `${dispatch.kernel} ${dispatch.scope}`.trim();
+  const uniform = dispatch.offsets.length > 0 ? 1 : 0;
+  const buffers = dispatch.bindings.map(
+    ({ access }, k): GPUBindGroupLayoutEntry => ({
+      binding: k + uniform,
+      visibility: GPUShaderStage.COMPUTE,
+      buffer: { type: access === 'read' ? 'read-only-storage' : 'storage' },
+    }),
+  );
+  const entries: GPUBindGroupLayoutEntry[] = [
+    ...(uniform ? [{ binding: 0, visibility: GPUShaderStage.COMPUTE, buffer: { type: 'uniform' as const } }] : []),
+    ...buffers,
+  ];
+  const layout = gpu.createPipelineLayout({ bindGroupLayouts: [gpu.createBindGroupLayout({ entries })] });
+  const module = gpu.createShaderModule({ label, code: dispatch.code });
+  try {
+    return await gpu.createComputePipelineAsync({ label, layout, compute: { module, entryPoint: 'main' } });
+  } catch (error) {
+    const { messages } = await module.getCompilationInfo();
+    const wrong = messages.find(({ type }) => type === 'error');
+    const detail = wrong ? `line ${wrong.lineNum}: ${wrong.message}` : (error as Error).message;
+    throw new GpuError(label, 'shader', detail.trim().split('\n')[0]!);
+  }
+}
