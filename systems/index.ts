@@ -13,6 +13,7 @@ export {
   shareThetas,
 } from './problem.ts';
 export { systemNamed, systems, UnknownSystemError } from './registry.ts';
+export { type LayerRows, type NetworkLayers, networkRows, rowParts } from './rows.ts';
 export {
   type Condition,
   type Coordinates,

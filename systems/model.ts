@@ -54,6 +54,10 @@ export function stacksOf(system: System, shape: NetworkShape = system.architectu
 export interface Residual {
   readonly name: string;
   readonly group: string;
+  /** How its squares enter the loss. */
+  readonly over: 'sum' | 'mean';
+  /** The fields that it reads. */
+  readonly fields: readonly string[];
   readonly value: Var;
 }
 
@@ -84,6 +88,10 @@ export function orderOf(system: System, equations: readonly string[]): Order {
   }
   return order;
 }
+
+/** Names in an equation without their derivatives. */
+const fieldsIn = (equation: string) =>
+  new Set([...namesIn(equation)].map((name) => DERIVATIVE.exec(name)?.[1] ?? name));
 
 /** Point groups that a system's loss uses, with the number of points in each. */
 export type Counts = Readonly<Record<string, number>>;
@@ -116,22 +124,23 @@ export function lossModel(tape: Tape, system: System, runs: number, counts: Coun
     };
 
   const residuals: Residual[] = [];
-  const residual = (name: string, equation: string, group: string): Var => {
+  const residual = (name: string, equation: string, group: string, over: Residual['over']): Var => {
     const value = express(tape, equation, lookup(group));
-    residuals.push({ name, group, value: broadcast(value, [runs, counts[group]!]) });
+    const fields = fieldsOf(system).filter((field) => fieldsIn(equation).has(field));
+    residuals.push({ name, group, over, fields, value: broadcast(value, [runs, counts[group]!]) });
     return value;
   };
   const terms: string[] = [];
   const losses: Var[] = [];
   for (const [term, equation] of Object.entries(system.residuals)) {
     terms.push(term);
-    losses.push(tape.scope(`residual ${term}`, () => mean(square(residual(term, equation, 'interior')), [1])));
+    losses.push(tape.scope(`residual ${term}`, () => mean(square(residual(term, equation, 'interior', 'mean')), [1])));
   }
   const boundary = new Map<string, Var[]>();
   for (const { group, over, residuals, term = 'BC' } of system.conditions)
     for (const equation of residuals) {
       const loss = tape.scope(`condition ${equation}`, () =>
-        (over === 'sum' ? sum : mean)(square(residual(equation, equation, group)), [1]),
+        (over === 'sum' ? sum : mean)(square(residual(equation, equation, group, over)), [1]),
       );
       boundary.set(term, [...(boundary.get(term) ?? []), loss]);
     }

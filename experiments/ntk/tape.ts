@@ -9,7 +9,6 @@ import {
   broadcast,
   concat,
   div,
-  full,
   index,
   input,
   matmul,
@@ -19,13 +18,10 @@ import {
   type Source,
   slice,
   sqrt,
-  square,
-  sub,
   transpose,
   type Var,
-  vjp,
 } from '../../engine/index.ts';
-import { activate, type DenseJetParams, jetGram } from '../../kernels/index.ts';
+import { jetGram } from '../../kernels/index.ts';
 import { planSoap, type SoapPlan } from '../../optim/index.ts';
 import {
   countOf,
@@ -34,11 +30,11 @@ import {
   type NetworkShape,
   parameterCount,
   type Run,
+  rowParts,
   type Stack,
   type System,
-  stacksOf,
 } from '../../systems/index.ts';
-import { modelFor } from '../training/tapes.ts';
+import { countsOf, modelFor } from '../training/tapes.ts';
 
 /** What is measured: one run, with rows of its conditions or without. */
 export interface Subject {
@@ -79,62 +75,21 @@ export function rowsModel({ system, shape, run, boundary }: Subject): RowsModel 
   const tape = newTape();
   const model = modelFor({ system, shape, runs: [run] }, tape);
   const chosen = model.residuals.filter(({ group }) => boundary || group === 'interior');
-  const starts = new Map<string, number>();
-  let total = 0;
-  for (const group of ['interior', ...system.conditions.map((condition) => condition.group)]) {
-    if (starts.has(group)) continue;
-    starts.set(group, total);
-    total += countOf(run.points[group]!);
-  }
-  const window = (v: Var, { group }: { group: string }) => {
-    const start = starts.get(group)!;
-    return slice(v, 3, start, start + countOf(run.points[group]!));
-  };
-  const found = tape.nodes.flatMap((node, id) =>
-    node.op === 'composite' && node.params.name === 'dense_jet'
-      ? [{ signal: tape.at(node.inputs[0]!), result: resultOf(model, id), args: node.params.args as DenseJetParams }]
-      : [],
-  );
-  const bars = chosen.map(({ name, value }) =>
-    tape.scope(`rows ${name}`, () =>
-      vjp(
-        [value],
-        [full(value, 1)],
-        found.map(({ result }) => result),
-      ),
-    ),
-  );
-  const places = stacksOf(system, shape).flatMap((stack, s) =>
-    matrixBlocks(stack.architecture).map((block, layer) => ({ stack, at: { stack: s, layer }, offset: block.at })),
-  );
-  const layers = places.map((place, k): LayerRows => {
-    const { signal, result, args } = found[k]!;
-    const jet = args.from === 'tanh' ? activate(signal, args.D, args.second) : signal;
-    const parts = chosen.map((residual, r) => window(affine(bars[r]![k]!, result, args), residual));
-    return {
+  const layers = rowParts(model, chosen, system, countsOf(run), shape).map(
+    ({ parts, ...place }): LayerRows => ({
       ...place,
-      deltas: concat(parts, 3),
-      activations: concat(
-        chosen.map((residual) => window(jet, residual)),
+      deltas: concat(
+        parts.map(({ deltas }) => deltas),
         3,
       ),
-    };
-  });
+      activations: concat(
+        parts.map(({ activations }) => activations),
+        3,
+      ),
+    }),
+  );
   const rows = chosen.map(({ name, group }) => ({ name, group, count: countOf(run.points[group]!) }));
   return { model, rows, layers };
-}
-
-/** The value that a composite of one output is picked as. */
-function resultOf({ total: { tape } }: LossModel, id: number): Var {
-  return tape.at(tape.nodes.findIndex((node) => node.op === 'pick' && node.inputs[0] === id));
-}
-
-/** Cotangent of a layer's affine map from that of its result, whose first channel may have passed through tanh. */
-function affine(bar: Var, result: Var, { to }: DenseJetParams): Var {
-  if (to === 'linear') return bar;
-  const C = bar.shape[1]!;
-  const value = mul(slice(bar, 1, 0, 1), sub(1, square(slice(result, 1, 0, 1))));
-  return C > 1 ? concat([value, slice(bar, 1, 1, C)], 1) : value;
 }
 
 /** Rows of the Jacobian with respect to a layer's (W, b), laid out as in theta: [F,M,O*K+O]. */

@@ -44,7 +44,7 @@ export interface TrainerOptions {
 }
 
 /** Numbers of points by group. */
-function countsOf(run: Run): Record<string, number> {
+export function countsOf(run: Run): Record<string, number> {
   return Object.fromEntries(Object.entries(run.points).map(([group, points]) => [group, countOf(points)]));
 }
 

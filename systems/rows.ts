@@ -1,0 +1,150 @@
+/**
+ * Jacobian rows of a system on a tape: one row for every residual at every point of its group, columns by network and
+ * layer. A residual at a point depends on the networks at that point alone, so one backward sweep per residual, with a
+ * cotangent of ones, gives the cotangents of every layer at every point; a row is their product with what went into the
+ * layer, and products of rows need no rows at all.
+ */
+import { concat, full, index, mul, slice, square, sub, type Var, vjp } from '../engine/index.ts';
+import { activate, type DenseJetParams } from '../kernels/index.ts';
+import { matrixBlocks } from './architecture.ts';
+import { type Counts, type LossModel, type Residual, type Stack, stacksOf } from './model.ts';
+import type { NetworkShape, System } from './system.ts';
+
+/** What one residual's rows take from one layer of a stack of F networks, at the N points of its group. */
+export interface RowParts {
+  /** Cotangents of the affine map's jet, [F,C,O,N]. */
+  readonly deltas: Var;
+  /** The jet that went into the affine map, [F,C,K,N]. */
+  readonly activations: Var;
+}
+
+/** One layer of a stack of F networks. */
+export interface LayerParts {
+  readonly stack: Stack;
+  /** Position of the stack among those of the system, and of the layer within the networks, from 0. */
+  readonly at: { readonly stack: number; readonly layer: number };
+  /** Where W and then b lie in a row of theta. */
+  readonly offset: number;
+  /** In the order of the residuals. */
+  readonly parts: readonly RowParts[];
+}
+
+/** Appends to the tape of a loss of one run what the rows of some of its residuals are made of. */
+export function rowParts(
+  model: LossModel,
+  residuals: readonly Residual[],
+  system: System,
+  counts: Counts,
+  shape?: NetworkShape,
+): LayerParts[] {
+  const { tape } = model.total;
+  const starts = new Map<string, number>();
+  let total = 0;
+  for (const group of new Set(['interior', ...system.conditions.map((condition) => condition.group)])) {
+    starts.set(group, total);
+    total += counts[group]!;
+  }
+  const window = (v: Var, { group }: Residual) => {
+    const start = starts.get(group)!;
+    return slice(v, 3, start, start + counts[group]!);
+  };
+  const found = tape.nodes.flatMap((node, id) =>
+    node.op === 'composite' && node.params.name === 'dense_jet'
+      ? [
+          {
+            signal: tape.at(node.inputs[0]!),
+            result: resultOf(model, id),
+            args: node.params.args as DenseJetParams,
+          },
+        ]
+      : [],
+  );
+  const bars = residuals.map(({ name, value }) =>
+    tape.scope(`rows ${name}`, () =>
+      vjp(
+        [value],
+        [full(value, 1)],
+        found.map(({ result }) => result),
+      ),
+    ),
+  );
+  const places = stacksOf(system, shape).flatMap((stack, s) =>
+    matrixBlocks(stack.architecture).map((block, layer) => ({ stack, at: { stack: s, layer }, offset: block.at })),
+  );
+  return places.map((place, k) => {
+    const { signal, result, args } = found[k]!;
+    const jet = args.from === 'tanh' ? activate(signal, args.D, args.second) : signal;
+    const parts = residuals.map((residual, r) => ({
+      deltas: window(affine(bars[r]![k]!, result, args), residual),
+      activations: window(jet, residual),
+    }));
+    return { ...place, parts };
+  });
+}
+
+/** The value that a composite of one output is picked as. */
+function resultOf({ total: { tape } }: LossModel, id: number): Var {
+  return tape.at(tape.nodes.findIndex((node) => node.op === 'pick' && node.inputs[0] === id));
+}
+
+/** Cotangent of a layer's affine map from that of its result, whose first channel may have passed through tanh. */
+function affine(bar: Var, result: Var, { to }: DenseJetParams): Var {
+  if (to === 'linear') return bar;
+  const C = bar.shape[1]!;
+  const value = mul(slice(bar, 1, 0, 1), sub(1, square(slice(result, 1, 0, 1))));
+  return C > 1 ? concat([value, slice(bar, 1, 1, C)], 1) : value;
+}
+
+/** One layer of one network, seen by the M rows of the residuals that read the network. */
+export interface LayerRows {
+  readonly layer: number;
+  /** Where W and then b lie in the network's row of theta. */
+  readonly offset: number;
+  /** [C,O,M]. */
+  readonly deltas: Var;
+  /** [C,K,M]. */
+  readonly activations: Var;
+}
+
+export interface NetworkLayers {
+  readonly network: string;
+  /** Positions, among all rows, of the residuals that read the network: start and count of each. */
+  readonly spans: readonly { readonly start: number; readonly count: number }[];
+  readonly layers: readonly LayerRows[];
+}
+
+/** The rows of all residuals of a loss of one run, network by network. */
+export function networkRows(model: LossModel, system: System, counts: Counts, shape?: NetworkShape): NetworkLayers[] {
+  const { residuals } = model;
+  const starts: number[] = [];
+  residuals.reduce((at, { group }, r) => {
+    starts[r] = at;
+    return at + counts[group]!;
+  }, 0);
+  const layers = rowParts(model, residuals, system, counts, shape);
+  return stacksOf(system, shape).flatMap((stack, s) =>
+    stack.networks.map((network, k): NetworkLayers => {
+      const readers = residuals.flatMap(({ fields }, r) =>
+        fields.some((field) => stack.fields[k]!.includes(field)) ? [r] : [],
+      );
+      return {
+        network,
+        spans: readers.map((r) => ({ start: starts[r]!, count: counts[residuals[r]!.group]! })),
+        layers: layers
+          .filter(({ at }) => at.stack === s)
+          .map(({ at, offset, parts }) => ({
+            layer: at.layer,
+            offset,
+            deltas: concat(
+              readers.map((r) => index(parts[r]!.deltas, 0, k)),
+              2,
+            ),
+            activations: concat(
+              readers.map((r) => index(parts[r]!.activations, 0, k)),
+              2,
+            ),
+          })),
+      };
+    }),
+  );
+}
