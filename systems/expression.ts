@@ -27,6 +27,20 @@ import {
 /** An equation that cannot be read, or that uses a name the system does not have. */
 export class ExpressionError extends UserError {
   override readonly name = 'ExpressionError';
+  /** Where in the text the mistake is: from a character up to another, counted from 0. */
+  readonly at: readonly [number, number] | undefined;
+  constructor(message: string, at?: readonly [number, number]) {
+    super(message);
+    this.at = at;
+  }
+}
+
+/** Where a text uses a name, on its own and not as a part of another. */
+function placeOf(text: string, name: string | undefined): readonly [number, number] | undefined {
+  if (name === undefined) return undefined;
+  const letters = name.replace(/[^\w.]/g, '').replaceAll('.', '\\s*\\.\\s*');
+  const found = new RegExp(`(?<![\\w.])${letters}(?![\\w.])`).exec(text);
+  return found ? [found.index, found.index + found[0].length] : undefined;
 }
 
 const functions: Readonly<Record<string, (x: Var) => Var>> = { abs, cos, cosh, exp, log, sin, sinh, sqrt, tanh };
@@ -60,7 +74,11 @@ function parse(text: string): jsep.Expression {
   try {
     return jsep(text);
   } catch (error) {
-    throw new ExpressionError(`cannot read "${text}": ${error instanceof Error ? error.message : String(error)}`);
+    const index = (error as { index?: number }).index ?? text.length;
+    throw new ExpressionError(`cannot read "${text}": ${error instanceof Error ? error.message : String(error)}`, [
+      Math.min(index, text.length),
+      Math.min(index + 1, text.length),
+    ]);
   }
 }
 
@@ -104,7 +122,8 @@ export function express(tape: Tape, text: string, lookup: (name: string) => Valu
     if (name === 'pi') return Math.PI;
     if (name !== undefined) {
       const found = lookup(name);
-      if (found === undefined) throw new ExpressionError(`"${text}" uses ${name}, which is not defined here`);
+      if (found === undefined)
+        throw new ExpressionError(`"${text}" uses ${name}, which is not defined here`, placeOf(text, name));
       return found;
     }
     switch (node.type) {
@@ -128,6 +147,7 @@ export function express(tape: Tape, text: string, lookup: (name: string) => Valu
         if (!apply || operands.length !== 1)
           throw new ExpressionError(
             `"${text}" calls ${nameOf(callee)}; the functions are ${Object.keys(functions).join(', ')}, of one argument`,
+            placeOf(text, nameOf(callee)),
           );
         const x = value(operands[0]!);
         return apply(typeof x === 'number' ? constant(tape, x) : x);

@@ -19,6 +19,7 @@ const ranks = [
   ['experiments/report'],
   ['experiments/command'],
   ['bench'],
+  ['site'],
   ['test'],
 ];
 const roomOf = (path: string) =>
@@ -119,7 +120,7 @@ describe('imports', () => {
     expect(sources.map(({ path }) => path).filter((path) => rankOf(path) < 0)).toEqual([]);
   });
 
-  it('point one way: engine <- kernels <- optim <- systems <- experiments <- bench <- test', () => {
+  it('point one way: engine <- kernels <- optim <- systems <- experiments <- bench <- site <- test', () => {
     expect(sources.flatMap(upward)).toEqual([]);
   });
 
