@@ -1,7 +1,8 @@
 /** Figures in results/README.md are those of the files beside it. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { readRuns, reportOf } from '../experiments/report/data.ts';
 import { spreadOf } from '../experiments/report/history.ts';
 
 const folder = join(import.meta.dirname, '..', 'results');
@@ -33,4 +34,23 @@ it('lambda_max of thermoelasticity at gamma = 50, seed by seed', () => {
     .map(({ ntk }: { ntk: { lambdaMax: number } }) => figure(ntk.lambdaMax).replace('+', ''));
   expect(largest).toHaveLength(3);
   for (const value of largest) expect(page).toContain(value);
+});
+
+it('medians by coupling are those that a report finds in the histories that are left', () => {
+  const report = reportOf(readRuns(join(folder, 'couplings')));
+  expect([report.done, report.damaged]).toEqual([44, []]);
+  for (const { system, rows } of report.systems)
+    for (const { optimizer, cells } of rows) {
+      const medians = cells.flatMap(({ late }) => (late ? [figure(late.median)] : []));
+      const name = optimizer === 'adam' ? 'Adam' : 'SOAP';
+      const line = page.split('\n').find((each) => new RegExp(`^\\| ${system} +\\| ${name} +\\|`).test(each));
+      expect(line?.match(/\d\S+e-\d+/g), `${system} ${name}`).toEqual(medians);
+    }
+});
+
+it('the folder stays under 4 MB and holds neither weights nor optimizer state', () => {
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name));
+  expect(files.reduce((sum, file) => sum + statSync(file).size, 0)).toBeLessThan(4e6);
+  const tensors = files.filter((file) => file.endsWith('.safetensors') && !file.endsWith('fields.safetensors'));
+  expect(tensors).toEqual([]);
 });
