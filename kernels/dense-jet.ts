@@ -32,6 +32,12 @@ export interface DenseJetParams extends Params {
   readonly to: 'linear' | 'tanh';
 }
 
+/** Of its adjoint `vjp(dense_jet)`. */
+export interface JetAdjointParams extends DenseJetParams {
+  /** Which of S (0), W (1), b (2) to give cotangents of, in this order. */
+  readonly wrt: readonly number[];
+}
+
 /** S [B,C,K,N], W [B,O,K], b [B,O] -> [B,C,O,N]. */
 export function denseJet(S: Var, W: Var, b: Var, params: DenseJetParams): Var {
   return composite('dense_jet', params, [S, W, b], ([S, W, b]) => [layer(S!, W!, b!, params)])[0]!;

@@ -9,19 +9,25 @@ import {
   type Build,
   broadcast,
   type Call,
+  type Code,
   composite,
-  element,
+  grid,
+  type Index,
   index,
   type Kernel,
-  type Layout,
+  loop,
   matmul,
   mul,
   operandBytes,
+  range,
   reshape,
+  scope,
   sum,
+  type Tensor,
+  unroll,
   type Var,
+  when,
 } from '../engine/index.ts';
-import { range } from './jet-parts.ts';
 
 /** Cotangents of the affine maps' jets [B,C,O,M], jets that went into them [B,C,K,M] -> [B,M,M]. */
 export function jetGram(deltas: Var, activations: Var): Var {
@@ -93,32 +99,36 @@ const OPERANDS = {
 
 function perElement(call: Call): Build {
   const { B, C, O, K, M } = sizesOf(call);
-  const [delta, a] = call.inputs as [Layout, Layout];
-  const dot = (name: string, layout: Layout, extent: number, c: string, d: string) => `{
-    var sum = 0.0;
-    for (var k = 0u; k < ${extent}u; k++) {
-      sum += ${element(name, layout, ['batch', c, 'k', 'i'])} * ${element(name, layout, ['batch', d, 'k', 'j'])};
-    }
-    product *= sum;
-  }`;
-  const code = `
-  let j = group.x * 64u + thread;
-  let i = group.y;
-  let batch = group.z;
-  if (j >= ${M}u) { return; }
-  var total = 0.0;
-  for (var c = 0u; c < ${C}u; c++) {
-    for (var d = 0u; d < ${C}u; d++) {
-      var product = 1.0;
-      ${dot('delta', delta, O, 'c', 'd')}
-      ${dot('a', a, K, 'c', 'd')}
-      total += product;
-    }
-  }
-  var product = 1.0;
-  ${dot('delta', delta, O, '0u', '0u')}
-  ${element('y', call.outputs[0]!, ['batch', 'i', 'j'])} = total + product;`;
-  return { stages: [[{ ...OPERANDS, code, threads: 64, groups: [Math.ceil(M / 64), M, B] }]] };
+  const multiplyDot = (x: Tensor, extent: number, c: Index, d: Index) =>
+    scope([
+      'var sum = 0.0;',
+      loop('k', extent, `sum += ${x('batch', c, 'k', 'i')} * ${x('batch', d, 'k', 'j')};`),
+      'product *= sum;',
+    ]);
+  const elements = grid({
+    ...OPERANDS,
+    threads: 64,
+    groups: [Math.ceil(M / 64), M, B],
+    code: ({ delta, a, y }) => {
+      const product = (c: Index, d: Index) => [
+        'var product = 1.0;',
+        multiplyDot(delta, O, c, d),
+        multiplyDot(a, K, c, d),
+      ];
+      return [
+        'let j = group.x * 64u + thread;',
+        'let i = group.y;',
+        'let batch = group.z;',
+        when(`j >= ${M}u`, 'return;'),
+        'var total = 0.0;',
+        loop('c', C, loop('d', C, [product('c', 'd'), 'total += product;'])),
+        'var product = 1.0;',
+        multiplyDot(delta, O, 0, 0),
+        `${y('batch', 'i', 'j')} = total + product;`,
+      ];
+    },
+  });
+  return { stages: [[elements]] };
 }
 
 /** Products of channel pairs that one invocation holds. */
@@ -127,42 +137,46 @@ const LANES = 64;
 
 function upperHalf(call: Call): Build {
   const { B, C, O, K, M } = sizesOf(call);
-  const [delta, a] = call.inputs as [Layout, Layout];
-  const rows = range(Math.max(1, Math.min(8, Math.floor(ACCUMULATORS / (C * C)))));
-  const channels = range(C);
-  const all = (text: (r: number, c: number, d: number) => string) =>
-    rows.flatMap((r) => channels.flatMap((c) => channels.map((d) => text(r, c, d)))).join(' ');
-  const products = (sum: string, name: string, layout: Layout, extent: number) => `
-  ${all((r, c, d) => `var ${sum}${r}_${c}_${d} = 0.0;`)}
-  for (var k = 0u; k < ${extent}u; k++) {
-    ${channels.map((d) => `let v${d} = ${element(name, layout, ['batch', `${d}u`, 'k', 'column'])};`).join(' ')}
-    ${rows
-      .map((r) => {
-        const load = (c: number) => `let u${c} = ${element(name, layout, ['batch', `${c}u`, 'k', `i${r}`])};`;
-        const multiply = (c: number, d: number) => `${sum}${r}_${c}_${d} += u${c} * v${d};`;
-        return `{ ${channels.map(load).join(' ')} ${channels.flatMap((c) => channels.map((d) => multiply(c, d))).join(' ')} }`;
-      })
-      .join('\n    ')}
-  }`;
-  const y = (i: string, j: string) => element('y', call.outputs[0]!, ['batch', i, j]);
-  const store = (r: number) => {
-    const terms = channels.flatMap((c) => channels.map((d) => `p${r}_${c}_${d} * q${r}_${c}_${d}`));
-    return `if (j < ${M}u && j >= first + ${r}u) {
-    let value = p${r}_0_0 + ${terms.join(' + ')};
-    ${y(`i${r}`, 'j')} = value;
-    ${y('j', `i${r}`)} = value;
-  }`;
+  const rows = Math.max(1, Math.min(8, Math.floor(ACCUMULATORS / (C * C))));
+  const pairs = (code: (c: number, d: number) => Code) => unroll(C, (c) => unroll(C, (d) => code(c, d)));
+  /** The products of a row i and the column over `k`, for every pair of channels: `sumR_C_D`. */
+  const products = (sum: string, x: Tensor, extent: number) => [
+    unroll(rows, (r) => pairs((c, d) => `var ${sum}${r}_${c}_${d} = 0.0;`)),
+    loop('k', extent, [
+      unroll(C, (d) => `let v${d} = ${x('batch', d, 'k', 'column')};`),
+      unroll(rows, (r) =>
+        scope([
+          unroll(C, (c) => `let u${c} = ${x('batch', c, 'k', `i${r}`)};`),
+          pairs((c, d) => `${sum}${r}_${c}_${d} += u${c} * v${d};`),
+        ]),
+      ),
+    ]),
+  ];
+  const elementOf = (r: number): string => {
+    const terms = range(C * C).map((pair) => `${r}_${Math.floor(pair / C)}_${pair % C}`);
+    return [`p${r}_0_0`, ...terms.map((of) => `p${of} * q${of}`)].join(' + ');
   };
-  const code = `
-  let batch = group.z;
-  let first = group.y * ${rows.length}u;
-  if (group.x * ${LANES}u + ${LANES - 1}u < first) { return; }
-  let j = group.x * ${LANES}u + thread;
-  let column = min(j, ${M - 1}u);
-  ${rows.map((r) => `let i${r} = min(first + ${r}u, ${M - 1}u);`).join(' ')}
-  ${products('p', 'delta', delta, O)}
-  ${products('q', 'a', a, K)}
-  ${rows.map(store).join('\n  ')}`;
-  const groups = [Math.ceil(M / LANES), Math.ceil(M / rows.length), B] as const;
-  return { stages: [[{ ...OPERANDS, code, threads: LANES, groups }]] };
+  const half = grid({
+    ...OPERANDS,
+    threads: LANES,
+    groups: [Math.ceil(M / LANES), Math.ceil(M / rows), B],
+    code: ({ delta, a, y }) => [
+      'let batch = group.z;',
+      `let first = group.y * ${rows}u;`,
+      when(`group.x * ${LANES}u + ${LANES - 1}u < first`, 'return;'),
+      `let j = group.x * ${LANES}u + thread;`,
+      `let column = min(j, ${M - 1}u);`,
+      unroll(rows, (r) => `let i${r} = min(first + ${r}u, ${M - 1}u);`),
+      products('p', delta, O),
+      products('q', a, K),
+      unroll(rows, (r) =>
+        when(`j < ${M}u && j >= first + ${r}u`, [
+          `let value = ${elementOf(r)};`,
+          `${y('batch', `i${r}`, 'j')} = value;`,
+          `${y('batch', 'j', `i${r}`)} = value;`,
+        ]),
+      ),
+    ],
+  });
+  return { stages: [[half]] };
 }

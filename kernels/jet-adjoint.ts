@@ -2,34 +2,39 @@
  * The adjoint of a layer with jets, `vjp(dense_jet)`: from S, W, b, the result and its cotangent to the cotangents of
  * those of S, W, b that `wrt` lists.
  */
-import { type Build, type Grid, type Kernel, operandBytes, simdLanes, vjp } from '../engine/index.ts';
-import { type DenseJetParams, denseJet } from './dense-jet.ts';
+import {
+  type Build,
+  type Call,
+  type Capabilities,
+  type Grid,
+  type Kernel,
+  operandBytes,
+  scope,
+  simdLanes,
+  type Tensor,
+  unroll,
+  vjp,
+} from '../engine/index.ts';
+import { denseJet, type JetAdjointParams } from './dense-jet.ts';
 import { jetCases } from './jet.ts';
-import { inputCotangent } from './jet-adjoint-input.ts';
 import { weightsAcrossLanes, weightsPerElement, weightsStaged } from './jet-adjoint-weights.ts';
-import { sizesOf } from './jet-parts.ts';
-import { acrossLanes, canStage, perElement, staged } from './jet-product.ts';
+import { activateAdjoint, affineBar, loadChannels, sizesOf } from './jet-parts.ts';
+import { acrossLanes, canStage, type JetProduct, perElement, staged, type Way } from './jet-product.ts';
 
-export interface JetAdjointParams extends DenseJetParams {
-  /** Which of S (0), W (1), b (2) to give cotangents of, in this order. */
-  readonly wrt: readonly number[];
-}
-
-export const jetAdjoint: Kernel = {
+export const jetAdjoint: Kernel<JetAdjointParams> = {
   name: 'vjp(dense_jet)',
   means: ([S, W, b, bar], params) => {
-    const { wrt, ...forward } = params as JetAdjointParams;
+    const { wrt, ...forward } = params;
     const inputs = [S!, W!, b!];
     return vjp(
-      [denseJet(S!, W!, b!, forward as DenseJetParams)],
+      [denseJet(S!, W!, b!, forward)],
       [bar!],
       wrt.map((k) => inputs[k]!),
     );
   },
   flops: (call) => {
     const { B, C, K, O, N } = sizesOf(call);
-    const { wrt } = call.params as JetAdjointParams;
-    return 2 * B * C * K * O * N * wrt.filter((k) => k < 2).length;
+    return 2 * B * C * K * O * N * call.params.wrt.filter((k) => k < 2).length;
   },
   bytes: operandBytes,
   cases: [
@@ -43,17 +48,13 @@ export const jetAdjoint: Kernel = {
       name: 'simple',
       why: 'the definition: one invocation for each element of a cotangent, for any layout',
       supports: () => true,
-      build: (call) => both(inputCotangent(call, perElement), weightsPerElement(call)),
+      build: (call, device) => both(inputCotangent(call, device, perElement), weightsPerElement(call)),
     },
     {
       name: 'staged',
       why: 'cotangents of S as the forward pass; those of W one column per lane and a block of rows in registers, points staged chunk by chunk',
       supports: (call) => canStage(sizesOf(call).O),
-      build: (call, device) =>
-        both(
-          inputCotangent(call, (product) => staged(product, device)),
-          weightsStaged(call, device),
-        ),
+      build: (call, device) => both(inputCotangent(call, device, staged), weightsStaged(call, device)),
     },
     {
       name: 'lanes',
@@ -63,7 +64,7 @@ export const jetAdjoint: Kernel = {
         const { K, O } = sizesOf(call);
         const L = device.subgroupMaxSize;
         return both(
-          inputCotangent(call, (product) => (K < L ? perElement(product) : acrossLanes(product, L))),
+          inputCotangent(call, device, K < L ? perElement : acrossLanes),
           K < L || O < L ? weightsPerElement(call) : weightsAcrossLanes(call, L),
         );
       },
@@ -71,11 +72,52 @@ export const jetAdjoint: Kernel = {
   ],
 };
 
+/** The grid for the cotangent of S, or null where it is not asked for. */
+function inputCotangent(call: Call<JetAdjointParams>, device: Capabilities, way: Way): Grid | null {
+  return call.params.wrt.includes(0) ? way(inputProduct(call), device) : null;
+}
+
+function inputProduct(call: Call<JetAdjointParams>): JetProduct {
+  const sizes = sizesOf(call);
+  const { B, C, K, O, N, from, to } = sizes;
+  return {
+    B,
+    C,
+    N,
+    rows: K,
+    depth: O,
+    depthFirst: false,
+    operands: {
+      label: 'input',
+      reads: {
+        S: from === 'tanh' ? { input: 0 } : undefined,
+        W: { input: 1 },
+        result: to === 'tanh' ? { input: 3 } : undefined,
+        bar: { input: 4 },
+      },
+      writes: { Sbar: { output: call.params.wrt.indexOf(0) } },
+    },
+    parts: ({ S, W, result, bar, Sbar }: Record<'S' | 'W' | 'result' | 'bar' | 'Sbar', Tensor>) => ({
+      weight: (row, d) => W('batch', d, row),
+      load: unroll(C, (c) => `let v${c} = ${affineBar(c, bar, result, sizes, 'd', 'n')};`),
+      store: (row, values) => {
+        const { before, channels } = activateAdjoint('g', 's', sizes);
+        return scope([
+          unroll(C, (c) => `let g${c} = ${values[c]};`),
+          from === 'tanh' ? loadChannels('s', C, S, row, 'n') : [],
+          before,
+          unroll(C, (c) => `${Sbar('batch', c, row, 'n')} = ${channels[c]};`),
+        ]);
+      },
+    }),
+  };
+}
+
 function both(...grids: readonly (Grid | null)[]): Build {
   return { stages: [grids.filter((grid) => grid !== null)] };
 }
 
-function adjointCase({ params, shapes }: ReturnType<typeof jetCases>[0], wrt: readonly number[]): Kernel['cases'][0] {
+function adjointCase({ params, shapes }: ReturnType<typeof jetCases>[0], wrt: readonly number[]) {
   const [[B, C, , N], [, O]] = shapes as [number[], number[]];
   return { params: { ...params, wrt }, shapes: [...shapes, [B!, C!, O!, N!]] };
 }

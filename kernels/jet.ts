@@ -1,12 +1,12 @@
 /** One layer of a tanh network carrying second-order jets, forward: the kernel of `dense_jet`. */
-import { type Call, element, type Kernel, type Layout, operandBytes, simdLanes } from '../engine/index.ts';
+import { type Call, type Kernel, operandBytes, simdLanes, type Tensor, unroll } from '../engine/index.ts';
 import { type DenseJetParams, denseJet } from './dense-jet.ts';
 import { activate, loadChannels, sizesOf } from './jet-parts.ts';
 import { acrossLanes, canStage, type JetProduct, perElement, staged } from './jet-product.ts';
 
-export const jet: Kernel = {
+export const jet: Kernel<DenseJetParams> = {
   name: 'dense_jet',
-  means: ([S, W, b], params) => [denseJet(S!, W!, b!, params as DenseJetParams)],
+  means: ([S, W, b], params) => [denseJet(S!, W!, b!, params)],
   flops: (call) => {
     const { B, C, K, O, N } = sizesOf(call);
     return 2 * B * C * K * O * N;
@@ -18,21 +18,19 @@ export const jet: Kernel = {
       name: 'simple',
       why: 'the definition: one invocation for each output and point, for any layout',
       supports: () => true,
-      build: (call) => ({ stages: [[{ ...OPERANDS, ...perElement(productOf(call)) }]] }),
+      build: (call, device) => ({ stages: [[perElement(productOf(call), device)]] }),
     },
     {
       name: 'staged',
       why: 'a block of outputs in all channels at one point stays in registers; its weights lie in workgroup memory, one address for all lanes',
       supports: (call) => sizesOf(call).O > 1 && canStage(sizesOf(call).K),
-      build: (call, device) => ({ stages: [[{ ...OPERANDS, ...staged(productOf(call), device) }]] }),
+      build: (call, device) => ({ stages: [[staged(productOf(call), device)]] }),
     },
     {
       name: 'lanes',
       why: 'where a load costs as much as ten multiplications (llvmpipe): weights are loaded once across the subgroup and broadcast from its lanes',
       supports: (call, device) => sizesOf(call).O > 1 && simdLanes(device) > 0,
-      build: (call, device) => ({
-        stages: [[{ ...OPERANDS, ...acrossLanes(productOf(call), device.subgroupMaxSize) }]],
-      }),
+      build: (call, device) => ({ stages: [[acrossLanes(productOf(call), device)]] }),
     },
   ],
 };
@@ -75,31 +73,30 @@ function jetCase(params: DenseJetParams, B: number, K: number, O: number, N: num
   };
 }
 
-const OPERANDS = {
-  reads: { S: { input: 0 }, W: { input: 1 }, b: { input: 2 } },
-  writes: { y: { output: 0 } },
-} as const;
-
-/** Adds the bias to channel 0, puts the row in the form the call wants, stores it. */
-function storeRow({ inputs, outputs, params }: Call, row: string, values: readonly string[]): string {
-  const value = `${values[0]} + ${element('b', inputs[2]!, ['batch', row])}`;
-  const shown = [params['to'] === 'tanh' ? `tapir_tanh(${value})` : value, ...values.slice(1)];
-  return shown.map((text, c) => `${element('y', outputs[0]!, ['batch', `${c}u`, row, 'n'])} = ${text};`).join(' ');
-}
-
-function productOf(call: Call): JetProduct {
+function productOf(call: Call<DenseJetParams>): JetProduct {
   const sizes = sizesOf(call);
-  const { B, C, K, O, N } = sizes;
-  const [S, W] = call.inputs as [Layout, Layout];
+  const { B, C, K, O, N, to } = sizes;
   return {
     B,
     C,
     N,
     rows: O,
     depth: K,
-    weight: (row, d) => element('W', W, ['batch', row, d]),
     depthFirst: true,
-    load: `${loadChannels('s', C, 'S', S, ['batch', 'd', 'n'])} ${activate('v', 's', sizes)}`,
-    store: (row, channels) => storeRow(call, row, channels),
+    operands: {
+      reads: { S: { input: 0 }, W: { input: 1 }, b: { input: 2 } },
+      writes: { y: { output: 0 } },
+      helpers: to === 'tanh' ? ['tanh'] : [],
+    },
+    parts: ({ S, W, b, y }: Record<'S' | 'W' | 'b' | 'y', Tensor>) => ({
+      weight: (row, d) => W('batch', row, d),
+      load: [loadChannels('s', C, S, 'd', 'n'), activate('v', 's', sizes)],
+      // The bias goes to the value; then the row takes the form that the call wants.
+      store: (row, [sum, ...derivatives]) => {
+        const value = `${sum} + ${b('batch', row)}`;
+        const channels = [to === 'tanh' ? `tapir_tanh(${value})` : value, ...derivatives];
+        return unroll(C, (c) => `${y('batch', c, row, 'n')} = ${channels[c]};`);
+      },
+    }),
   };
 }

@@ -7,28 +7,35 @@ import {
   abs,
   add,
   type Build,
+  block,
   broadcast,
   type Call,
+  type Code,
   composite,
   concat,
   div,
-  element,
   full,
+  grid,
   type Kernel,
   less,
+  loop,
   max,
   mul,
+  range,
+  scope,
   simdLanes,
   slice,
   sqrt,
   square,
   sub,
   sum,
+  unroll,
   type Var,
+  when,
   where,
   zeros,
 } from '../engine/index.ts';
-import { eachRow, range } from './jet-parts.ts';
+import { eachRow } from './jet-parts.ts';
 
 /** Q of A = QR for A [B,n,n]; columns whose remainder vanishes get an arbitrary direction orthogonal to the others. */
 export function qr(A: Var): Var {
@@ -111,146 +118,183 @@ export const qrKernel: Kernel = {
 
 const sizeOfMatrix = ({ inputs }: Call) => inputs[0]!.shape[1]!;
 
+/** From `squares` = ||x||^2 and `head` = x_1: `shift` makes v = x + shift e_1, `inverse` = 2 / v^T v, or 0 for x = 0. */
+const HOUSEHOLDER = [
+  'let norm = sqrt(squares);',
+  'let half = fma(abs(head), norm, squares);',
+  'let inverse = select(0.0, 1.0 / half, half > 0.0);',
+  'let shift = select(norm, -norm, head < 0.0);',
+];
+
 /** Right-looking: each reflection is applied to all that is left, then in turn to the identity. */
 function rightLooking(call: Call): Build {
-  const [input, output] = [call.inputs[0]!, call.outputs[0]!];
-  const [B, n] = input.shape as [number, number, number];
+  const [B, n] = call.inputs[0]!.shape as [number, number, number];
   const threads = Math.min(64, Math.ceil(n / 8) * 8);
-  const a = (i: string, j: string) => `work[matrix + ${i}*${n}u + ${j}]`;
-  const q = (i: string, j: string) => element('Q', output, ['batch', i, j]);
-  const sweep = (at: (i: string, j: string) => string, from: string) => `
-    for (var c = ${from} + thread; c < ${n}u; c += ${threads}u) {
-      var s = 0.0;
-      for (var i = k; i < ${n}u; i++) { s = fma(reflection[i], ${at('i', 'c')}, s); }
-      s *= inverse;
-      for (var i = k; i < ${n}u; i++) { ${at('i', 'c')} = fma(-s, reflection[i], ${at('i', 'c')}); }
-    }`;
-  const code = `
-  let batch = group.x;
-  let matrix = batch * ${2 * n * n}u;
-  let saved = matrix + ${n * n}u;
-  for (var j = thread; j < ${n}u; j += ${threads}u) {
-    var largest = 0.0;
-    for (var i = 0u; i < ${n}u; i++) { largest = max(largest, abs(${element('A', input, ['batch', 'i', 'j'])})); }
-    for (var i = 0u; i < ${n}u; i++) {
-      ${a('i', 'j')} = ${element('A', input, ['batch', 'i', 'j'])} / select(1.0, largest, largest > 0.0);
-      ${q('i', 'j')} = select(0.0, 1.0, i == j);
-    }
-  }
-  for (var k = 0u; k + 1u < ${n}u; k++) {
-    storageBarrier();
-    workgroupBarrier();
-    for (var i = thread; i < ${n}u; i += ${threads}u) { reflection[i] = ${a('i', 'k')}; }
-    workgroupBarrier();
-    var squares = 0.0;
-    for (var i = k; i < ${n}u; i++) { squares = fma(reflection[i], reflection[i], squares); }
-    let head = reflection[k];
-    ${HOUSEHOLDER}
-    workgroupBarrier();
-    if (thread == 0u) {
-      reflection[k] = head + shift;
-      inverses[k] = inverse;
-    }
-    workgroupBarrier();
-    for (var i = thread; i < ${n}u; i += ${threads}u) { work[saved + k*${n}u + i] = reflection[i]; }
-    ${sweep(a, 'k + 1u')}
-  }
-  for (var step = 1u; step < ${n}u; step++) {
-    let k = ${n - 1}u - step;
-    storageBarrier();
-    workgroupBarrier();
-    for (var i = thread; i < ${n}u; i += ${threads}u) { reflection[i] = work[saved + k*${n}u + i]; }
-    let inverse = inverses[k];
-    workgroupBarrier();
-    ${sweep(q, 'k')}
-  }`;
   const column = { of: 'f32', length: n } as const;
-  const shared = { reflection: column, inverses: column };
-  return { scratch: [B * 2 * n * n], stages: [[{ ...operands(), code, threads, groups: [B, 1, 1], shared }]] };
-}
-
-/** From `squares` = ||x||^2 and `head` = x_1: `shift` makes v = x + shift e_1, `inverse` = 2 / v^T v, or 0 for x = 0. */
-const HOUSEHOLDER = `let norm = sqrt(squares);
-    let half = fma(abs(head), norm, squares);
-    let inverse = select(0.0, 1.0 / half, half > 0.0);
-    let shift = select(norm, -norm, head < 0.0);`;
-
-function operands() {
-  return { reads: { A: { input: 0 } }, writes: { work: { scratch: 0 }, Q: { output: 0 } } } as const;
+  const mine = { from: 'thread', step: threads };
+  const factor = grid({
+    reads: { A: { input: 0 } },
+    writes: { work: { scratch: 0 }, Q: { output: 0 } },
+    threads,
+    groups: [B, 1, 1],
+    shared: { reflection: column, inverses: column },
+    barriers: true,
+    code: ({ A, work, Q, reflection, inverses }) => {
+      const a = (i: string, j: string) => work(`matrix + ${i}*${n}u + ${j}`);
+      const q = (i: string, j: string) => Q('batch', i, j);
+      const saved = (i: string) => work(`saved + k*${n}u + ${i}`);
+      const wait = ['storageBarrier();', 'workgroupBarrier();'];
+      const scaleColumn = [
+        'var largest = 0.0;',
+        loop('i', n, `largest = max(largest, abs(${A('batch', 'i', 'j')}));`),
+        loop('i', n, [
+          `${a('i', 'j')} = ${A('batch', 'i', 'j')} / select(1.0, largest, largest > 0.0);`,
+          `${q('i', 'j')} = select(0.0, 1.0, i == j);`,
+        ]),
+      ];
+      /** Applies the reflection to the columns of a matrix from `from` on, each invocation to its own. */
+      const sweep = (at: (i: string, j: string) => string, from: string) =>
+        loop(
+          'c',
+          n,
+          [
+            'var s = 0.0;',
+            loop('i', n, `s = fma(${reflection('i')}, ${at('i', 'c')}, s);`, { from: 'k' }),
+            's *= inverse;',
+            loop('i', n, `${at('i', 'c')} = fma(-s, ${reflection('i')}, ${at('i', 'c')});`, { from: 'k' }),
+          ],
+          { from: `${from} + thread`, step: threads },
+        );
+      const eliminate = [
+        wait,
+        loop('i', n, `${reflection('i')} = ${a('i', 'k')};`, mine),
+        'workgroupBarrier();',
+        'var squares = 0.0;',
+        loop('i', n, `squares = fma(${reflection('i')}, ${reflection('i')}, squares);`, { from: 'k' }),
+        `let head = ${reflection('k')};`,
+        HOUSEHOLDER,
+        'workgroupBarrier();',
+        when('thread == 0u', [`${reflection('k')} = head + shift;`, `${inverses('k')} = inverse;`]),
+        'workgroupBarrier();',
+        loop('i', n, `${saved('i')} = ${reflection('i')};`, mine),
+        sweep(a, 'k + 1u'),
+      ];
+      const accumulate = [
+        `let k = ${n - 1}u - step;`,
+        wait,
+        loop('i', n, `${reflection('i')} = ${saved('i')};`, mine),
+        `let inverse = ${inverses('k')};`,
+        'workgroupBarrier();',
+        sweep(q, 'k'),
+      ];
+      return [
+        'let batch = group.x;',
+        `let matrix = batch * ${2 * n * n}u;`,
+        `let saved = matrix + ${n * n}u;`,
+        loop('j', n, scaleColumn, mine),
+        block(`for (var k = 0u; k + 1u < ${n}u; k++)`, eliminate),
+        loop('step', n, accumulate, { from: 1 }),
+      ];
+    },
+  });
+  return { scratch: [B * 2 * n * n], stages: [[factor]] };
 }
 
 /** Left-looking: `lanes` columns at a time take all earlier reflections without leaving their registers. */
 function leftLooking(call: Call, lanes: number): Build {
-  const [input, output] = [call.inputs[0]!, call.outputs[0]!];
-  const [B, n] = input.shape as [number, number, number];
-  const rows = range(n);
-  const vectors = range(Math.ceil(n / lanes));
-  const padded = vectors.length * lanes;
+  const [B, n] = call.inputs[0]!.shape as [number, number, number];
+  const vectors = Math.ceil(n / lanes);
+  const padded = vectors * lanes;
   const size = (padded + 1) * n;
-  const saved = (p: number) => `work[matrix + k*${padded}u + ${p * lanes}u + lane]`;
-  const inverseOf = `work[matrix + ${n * padded}u + k]`;
-  const applySaved = `{
-        let inverse = ${inverseOf};
-        ${vectors.map((p) => `let w${p} = ${saved(p)};`).join(' ')}
-        ${rows.map((r) => `let v${r} = subgroupBroadcast(w${Math.floor(r / lanes)}, ${r % lanes}u);`).join(' ')}
-        ${APPLY(rows)}
-      }`;
-  const code = `
-  let batch = group.x;
-  let matrix = batch * ${size}u;
-  ${rows.map((r) => `var a_${r} = 0.0;`).join(' ')}
-  for (var block = 0u; block < ${n}u; block += ${lanes}u) {
-    let c = min(block + lane, ${n - 1}u);
-    for (var r = 0u; r < ${n}u; r++) {
-      let next = ${element('A', input, ['batch', 'r', 'c'])};
-      ${rows
-        .slice(1)
-        .map((r) => `a_${r - 1} = a_${r};`)
-        .join(' ')}
-      a_${n - 1} = next;
-    }
-    var largest = 0.0;
-    ${rows.map((r) => `largest = max(largest, abs(a_${r}));`).join(' ')}
-    let scale = select(1.0, 1.0 / largest, largest > 0.0);
-    ${rows.map((r) => `a_${r} *= scale;`).join(' ')}
-    for (var k = 0u; k < block; k++) ${applySaved}
-    for (var j = 0u; j < min(${lanes}u, ${n - 1}u - block); j++) {
-      let k = block + j;
-      ${rows.map((r) => `let x${r} = select(0.0, subgroupShuffle(a_${r}, j), ${r}u >= k);`).join(' ')}
-      var squares = 0.0;
-      ${rows.map((r) => `squares = fma(x${r}, x${r}, squares);`).join(' ')}
-      var head = 0.0;
-      ${rows.map((r) => `head = select(head, x${r}, ${r}u == k);`).join(' ')}
-      ${HOUSEHOLDER}
-      ${rows.map((r) => `let v${r} = select(x${r}, x${r} + shift, ${r}u == k);`).join(' ')}
-      ${APPLY(rows)}
-      ${vectors.map((p) => `${saved(p)} = ${laneOf(rows.slice(p * lanes, (p + 1) * lanes))};`).join(' ')}
-      if (lane == 0u) { ${inverseOf} = inverse; }
-    }
-    storageBarrier();
-  }
-  for (var block = 0u; block < ${n}u; block += ${lanes}u) {
-    let c = block + lane;
-    ${rows.map((r) => `a_${r} = select(0.0, 1.0, c == ${r}u);`).join(' ')}
-    for (var left = min(block + ${lanes}u, ${n - 1}u); left > 0u; left--) {
-      let k = left - 1u;
-      ${applySaved}
-    }
-    if (c < ${n}u) {
-      ${eachRow(n, `${n}u`, ['a'], (r) => `${element('Q', output, ['batch', r, 'c'])} = a_0;`)}
-    }
-  }`;
-  const groups = [B, 1, 1] as const;
-  const grid = { ...operands(), code, threads: lanes, groups, subgroups: true, uniforms: { rows: n } };
-  return { scratch: [B * size], stages: [[grid]] };
+  const factor = grid({
+    reads: { A: { input: 0 } },
+    writes: { work: { scratch: 0 }, Q: { output: 0 } },
+    threads: lanes,
+    groups: [B, 1, 1],
+    subgroups: true,
+    uniforms: { rows: n },
+    code: ({ A, work, Q }, uniforms) => {
+      const saved = (p: number) => work(`matrix + k*${padded}u + ${p * lanes}u + lane`);
+      const inverse = work(`matrix + ${n * padded}u + k`);
+      const loadColumn = loop('r', n, [
+        `let next = ${A('batch', 'r', 'c')};`,
+        unroll(n - 1, (r) => `a_${r} = a_${r + 1};`),
+        `a_${n - 1} = next;`,
+      ]);
+      const scaleColumn = [
+        'var largest = 0.0;',
+        unroll(n, (r) => `largest = max(largest, abs(a_${r}));`),
+        'let scale = select(1.0, 1.0 / largest, largest > 0.0);',
+        unroll(n, (r) => `a_${r} *= scale;`),
+      ];
+      const applySaved = [
+        `let inverse = ${inverse};`,
+        unroll(vectors, (p) => `let w${p} = ${saved(p)};`),
+        unroll(n, (r) => `let v${r} = subgroupBroadcast(w${Math.floor(r / lanes)}, ${r % lanes}u);`),
+        reflectRegisters(n),
+      ];
+      const eliminate = [
+        'let k = block + j;',
+        unroll(n, (r) => `let x${r} = select(0.0, subgroupShuffle(a_${r}, j), ${r}u >= k);`),
+        'var squares = 0.0;',
+        unroll(n, (r) => `squares = fma(x${r}, x${r}, squares);`),
+        'var head = 0.0;',
+        unroll(n, (r) => `head = select(head, x${r}, ${r}u == k);`),
+        HOUSEHOLDER,
+        unroll(n, (r) => `let v${r} = select(x${r}, x${r} + shift, ${r}u == k);`),
+        reflectRegisters(n),
+        unroll(vectors, (p) => `${saved(p)} = ${laneOf(p * lanes, Math.min(n, (p + 1) * lanes))};`),
+        when('lane == 0u', `${inverse} = inverse;`),
+      ];
+      const storeColumn = eachRow(n, uniforms.rows, `${n}u`, ['a'], (r) => `${Q('batch', r, 'c')} = a_0;`);
+      return [
+        'let batch = group.x;',
+        `let matrix = batch * ${size}u;`,
+        unroll(n, (r) => `var a_${r} = 0.0;`),
+        loop(
+          'block',
+          n,
+          [
+            `let c = min(block + lane, ${n - 1}u);`,
+            loadColumn,
+            scaleColumn,
+            loop('k', 'block', applySaved),
+            loop('j', `min(${lanes}u, ${n - 1}u - block)`, eliminate),
+            'storageBarrier();',
+          ],
+          { step: lanes },
+        ),
+        loop(
+          'block',
+          n,
+          [
+            'let c = block + lane;',
+            unroll(n, (r) => `a_${r} = select(0.0, 1.0, c == ${r}u);`),
+            block(`for (var left = min(block + ${lanes}u, ${n - 1}u); left > 0u; left--)`, [
+              'let k = left - 1u;',
+              scope(applySaved),
+            ]),
+            when(`c < ${n}u`, storeColumn),
+          ],
+          { step: lanes },
+        ),
+      ];
+    },
+  });
+  return { scratch: [B * size], stages: [[factor]] };
 }
 
-/** a <- a - v (v^T a) * inverse, unrolled. */
-const APPLY = (rows: readonly number[]) => `var s = 0.0;
-        ${rows.map((r) => `s = fma(v${r}, a_${r}, s);`).join(' ')}
-        s *= inverse;
-        ${rows.map((r) => `a_${r} = fma(-s, v${r}, a_${r});`).join(' ')}`;
+/** a <- a - v (v^T a) * inverse, for columns `a_0`.. in registers. */
+const reflectRegisters = (n: number): Code => [
+  'var s = 0.0;',
+  unroll(n, (r) => `s = fma(v${r}, a_${r}, s);`),
+  's *= inverse;',
+  unroll(n, (r) => `a_${r} = fma(-s, v${r}, a_${r});`),
+];
 
-/** The value of v that belongs to this lane. */
-const laneOf = (rows: readonly number[]) =>
-  rows.reduceRight((rest, r, l) => (l === rows.length - 1 ? `v${r}` : `select(${rest}, v${r}, lane == ${l}u)`), '0.0');
+/** The component of v from `from` to `to` that belongs to this lane. */
+const laneOf = (from: number, to: number): string =>
+  range(to - from).reduceRight(
+    (rest, l) => (from + l === to - 1 ? `v${from + l}` : `select(${rest}, v${from + l}, lane == ${l}u)`),
+    '0.0',
+  );

@@ -6,9 +6,10 @@ import {
   composite,
   concat,
   constant,
-  element,
+  grid,
   type Kernel,
   less,
+  loop,
   matmul,
   reshape,
   type Shape,
@@ -16,6 +17,7 @@ import {
   sum,
   type Tape,
   type Var,
+  when,
   where,
 } from '../engine/index.ts';
 
@@ -82,23 +84,28 @@ export const reorderKernel: Kernel = {
 
 /** Each invocation: one column in a strip of `rows` rows. */
 function build(call: Call, rows: number): Build {
-  const [values, X] = call.inputs as [Call['inputs'][0], Call['inputs'][0]];
-  const [m, n] = X.shape.slice(-2) as [number, number];
-  const batch = X.shape.slice(0, -2);
+  const { shape } = call.inputs[1]!;
+  const [m, n] = shape.slice(-2) as [number, number];
+  const batch = shape.slice(0, -2);
   const z = batch.map((extent, axis) => `(group.z / ${sizeOf(batch.slice(axis + 1))}u) % ${extent}u`);
-  const code = `
-  let j = group.x * 32u + thread;
-  if (j >= ${n}u) { return; }
-  let own = ${element('values', values, [...z, '0u', 'j'])};
-  var rank = 0u;
-  for (var i = 0u; i < ${n}u; i++) {
-    let other = ${element('values', values, [...z, '0u', 'i'])};
-    rank += select(0u, 1u, other > own || (other == own && i < j));
-  }
-  for (var r = group.y * ${rows}u; r < min((group.y + 1u) * ${rows}u, ${m}u); r++) {
-    ${element('y', call.outputs[0]!, [...z, 'r', 'rank'])} = ${element('X', X, [...z, 'r', 'j'])};
-  }`;
-  const operands = { reads: { values: { input: 0 }, X: { input: 1 } }, writes: { y: { output: 0 } } };
-  const groups = [Math.ceil(n / 32), Math.ceil(m / rows), sizeOf(batch)] as const;
-  return { stages: [[{ ...operands, code, threads: 32, groups }]] };
+  const columns = grid({
+    reads: { values: { input: 0 }, X: { input: 1 } },
+    writes: { y: { output: 0 } },
+    threads: 32,
+    groups: [Math.ceil(n / 32), Math.ceil(m / rows), sizeOf(batch)],
+    code: ({ values, X, y }) => [
+      'let j = group.x * 32u + thread;',
+      when(`j >= ${n}u`, 'return;'),
+      `let own = ${values(...z, 0, 'j')};`,
+      'var rank = 0u;',
+      loop('i', n, [
+        `let other = ${values(...z, 0, 'i')};`,
+        'rank += select(0u, 1u, other > own || (other == own && i < j));',
+      ]),
+      loop('r', `min((group.y + 1u) * ${rows}u, ${m}u)`, `${y(...z, 'r', 'rank')} = ${X(...z, 'r', 'j')};`, {
+        from: `group.y * ${rows}u`,
+      }),
+    ],
+  });
+  return { stages: [[columns]] };
 }

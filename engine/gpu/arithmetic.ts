@@ -1,6 +1,7 @@
 /** How generated code computes: which WGSL type an element has, and how constants and operations are spelled for it. */
-import { type Row, rowOf } from '../tape/ops.ts';
+import { type Helper, type Row, rowOf } from '../tape/ops.ts';
 import type { OpName } from '../tape/tape.ts';
+import type { Code } from './wgsl.ts';
 
 /** An element in memory: a float32, or an unevaluated sum of two. */
 export type Element = 'f32' | 'vec2f';
@@ -10,6 +11,8 @@ export interface Arithmetic {
   literal(value: number): string;
   /** A pointwise operation on expressions. */
   pointwise(op: OpName, operands: readonly string[]): string;
+  /** The function that the spelling of an operation calls, if it is none of WGSL's own. */
+  helper?(op: OpName): Helper | undefined;
   /** A reduction's next value. */
   fold(op: OpName, accumulated: string, x: string): string;
   /** What is stored as `of`, once loaded. */
@@ -17,7 +20,7 @@ export interface Arithmetic {
   /** Functions that its code calls. */
   readonly prelude?: string;
   /** Statements at the start of every piece of code, and the uniforms that they read. */
-  readonly opening?: string;
+  readonly opening?: Code;
   readonly uniforms?: Readonly<Record<string, number>>;
 }
 
@@ -32,6 +35,10 @@ export const single: Arithmetic = {
     const row: Row = rowOf(op);
     if (row.kind !== 'pointwise') throw new TypeError(`${op} is not pointwise`);
     return row.wgsl(...operands);
+  },
+  helper(op) {
+    const row: Row = rowOf(op);
+    return row.kind === 'pointwise' ? row.helper : undefined;
   },
   fold(op, accumulated, x) {
     const row: Row = rowOf(op);

@@ -1,6 +1,6 @@
 /** Kernel calls of a graph: which version serves each, and its pieces of work. */
 import type { Graph, Node, Params } from '../tape/tape.ts';
-import type { Arithmetic } from './arithmetic.ts';
+import type { Arithmetic, Element } from './arithmetic.ts';
 import { dotProduct } from './dot.ts';
 import {
   type Call,
@@ -8,6 +8,7 @@ import {
   type Kernel,
   type Layout,
   type Operand,
+  tensor,
   UnknownVersionError,
   type Version,
 } from './kernel.ts';
@@ -55,7 +56,7 @@ export function kernelPieces(
 ): { planned: PlannedCall; stages: Piece[][] } {
   const node = graph.nodes[call.node]!;
   const { name, params } = calledBy(node);
-  const kernel = options.library.find((candidate) => candidate.name === name) ?? dotProduct;
+  const kernel: Kernel = options.library.find((candidate) => candidate.name === name) ?? dotProduct;
   const layout = ({ shape, strides, root }: Place): Layout => {
     const of = elementOf(root);
     return of === 'f32' ? { shape, strides } : { shape, strides, of };
@@ -68,23 +69,19 @@ export function kernelPieces(
     sizes.set(root, elements);
     return root;
   });
-  const at = (operand: Operand): { root: number; at: number } => {
-    if ('scratch' in operand) return { root: scratch[operand.scratch]!, at: 0 };
-    const { root, at } = 'input' in operand ? call.inputs[operand.input]! : call.outputs[operand.output]!;
-    return { root, at };
+  const place = (operand: Operand): Placed => {
+    if ('scratch' in operand) {
+      const root = scratch[operand.scratch]!;
+      return { root, at: null, layout: line(build.scratch![operand.scratch]!), of: elementOf(root) };
+    }
+    const placed = 'input' in operand ? call.inputs[operand.input]! : call.outputs[operand.output]!;
+    return { root: placed.root, at: placed.at, layout: layout(placed), of: elementOf(placed.root) };
   };
-  const bind = (operands: Grid['reads'], access: 'read' | 'read_write') =>
-    Object.entries(operands).map(([label, operand]) => {
-      const place = at(operand);
-      return { label, access, ...place, of: elementOf(place.root) };
-    });
   const stages = build.stages.map((grids, stage) =>
-    grids.map(({ reads, writes, ...grid }, k): Piece => {
+    grids.map((grid, k): Piece => {
       const first = stage === 0 && k === 0;
       return {
-        ...grid,
-        ...opened(grid, arithmetic),
-        bound: [...bind(reads, 'read'), ...bind(writes, 'read_write')],
+        ...pieceOf(grid, place, arithmetic),
         scopes: [node.scope],
         kernel: `${name}.${version.name}`,
         flops: first ? kernel.flops(use) : 0,
@@ -95,12 +92,45 @@ export function kernelPieces(
   return { planned: { kernel: name, call: use, version: version.name }, stages };
 }
 
-/** What a grid of a program needs of the program's arithmetic. */
-function opened({ code, uniforms }: Pick<Grid, 'code' | 'uniforms'>, arithmetic: Arithmetic): Partial<Piece> {
-  if (arithmetic.prelude === undefined) return {};
+/** Where an operand lies: from element `at` of a root buffer, or at its start where the code does not ask. */
+interface Placed {
+  readonly root: number;
+  readonly at: number | null;
+  readonly layout: Layout;
+  readonly of: Element;
+}
+
+/** A grid over the places of its operands, opened as the program's arithmetic wants it. */
+function pieceOf(
+  { reads, writes, code, ...grid }: Grid,
+  place: (operand: Operand) => Placed,
+  { prelude, opening = [], uniforms: own = {} }: Arithmetic,
+): Omit<Piece, 'scopes' | 'kernel' | 'flops' | 'bytes'> {
+  const bind = (operands: Grid['reads'], access: 'read' | 'read_write') =>
+    Object.entries(operands).flatMap(([label, operand]) => (operand ? [{ label, access, ...place(operand) }] : []));
+  const bound = [...bind(reads, 'read'), ...bind(writes, 'read_write')];
+  const uniforms = Object.fromEntries(Object.keys(grid.uniforms ?? {}).map((label) => [label, `at.${label}`]));
   return {
-    code: (arithmetic.opening ?? '') + code,
-    prelude: arithmetic.prelude,
-    uniforms: { ...arithmetic.uniforms, ...uniforms },
+    ...grid,
+    ...(prelude === undefined ? {} : { prelude }),
+    uniforms: { ...own, ...grid.uniforms },
+    bound: bound.map(({ label, access, root, at, of }) => ({ label, access, root, at, of })),
+    code: (names) => {
+      const tensors = [
+        ...bound.map(({ label, at, layout }) => ({ label, start: at === null ? null : `at.${label}`, layout })),
+        ...Object.entries(grid.shared ?? {}).map(([label, { length }]) => ({
+          label,
+          start: null,
+          layout: line(length),
+        })),
+      ];
+      const operands = Object.fromEntries(
+        tensors.map(({ label, start, layout }) => [label, tensor(names[label]!, start, layout)]),
+      );
+      return [opening, code(operands, uniforms)];
+    },
   };
 }
+
+/** Elements one after the other. */
+const line = (length: number): Layout => ({ shape: [length], strides: [1] });

@@ -11,7 +11,7 @@ import { type Placement, place } from './place.ts';
 import type { CompileOptions, Plan, PlannedCall, PlannedValue, Slot, Source } from './plan.ts';
 import { type Step, schedule, UpdateConflict } from './schedule.ts';
 import { segmentPiece } from './segment.ts';
-import { type Draft, type Piece, pack } from './shader.ts';
+import { type Draft, ownCode, type Piece, pack } from './shader.ts';
 import type { Numbers } from './writer.ts';
 
 /** Throws {@link BindingLimitError} where one value needs more buffers than the adapter binds, {@link UnknownVersionError}. */
@@ -190,7 +190,7 @@ const SHORT = 2000;
 
 /** Dispatches of stages in order. On llvmpipe, long code that occurs several times stands apart, to share a pipeline. */
 function draftsOf(stages: readonly (readonly (readonly Piece[])[])[], device: Capabilities): Draft[] {
-  const codeOf = (bundle: readonly Piece[]) => bundle.map(({ code }) => code).join('\n');
+  const codeOf = (bundle: readonly Piece[]) => bundle.map((piece) => ownCode(piece).text).join('\n');
   const uses = new Map<string, number>();
   for (const bundle of stages.flat()) uses.set(codeOf(bundle), (uses.get(codeOf(bundle)) ?? 0) + 1);
   const apart = (bundle: readonly Piece[]) =>

@@ -1,13 +1,17 @@
 /** Matrix multiplication where the library has no kernel for it: one invocation and one dot product for each element. */
 import { matmul } from '../tape/build.ts';
 import { sizeOf } from '../tape/shape.ts';
+import type { ParamsOf } from '../tape/tape.ts';
 import { addProduct } from './double-single.ts';
-import { type Call, element, type Kernel, operandBytes } from './kernel.ts';
+import { type Call, grid, type Kernel, type Layout, operandBytes } from './kernel.ts';
+import { loop, when } from './wgsl.ts';
 
-export const dotProduct: Kernel = {
+export type MatmulParams = ParamsOf['matmul'];
+
+export const dotProduct: Kernel<MatmulParams> = {
   name: 'matmul',
-  means: ([a, b], { ta, tb }) => [matmul(a!, b!, { ta: ta as boolean, tb: tb as boolean })],
-  flops: ({ inputs, outputs, params }) => 2 * sizeOf(outputs[0]!.shape) * inputs[0]!.shape.at(params['ta'] ? -2 : -1)!,
+  means: ([a, b], params) => [matmul(a!, b!, params)],
+  flops: ({ inputs, outputs, params }) => 2 * sizeOf(outputs[0]!.shape) * inputs[0]!.shape.at(params.ta ? -2 : -1)!,
   bytes: operandBytes,
   cases: [
     {
@@ -21,27 +25,33 @@ export const dotProduct: Kernel = {
   versions: [{ name: 'dot', why: 'the definition, for any layout', supports: () => true, build }],
 };
 
-function build({ params, inputs, outputs }: Call) {
-  const [a, b] = inputs as [Call['inputs'][0], Call['inputs'][0]];
-  const y = outputs[0]!;
-  const size = sizeOf(y.shape);
-  const rank = y.shape.length;
-  const at = y.shape.map((extent, axis) => `(i / ${sizeOf(y.shape.slice(axis + 1))}u) % ${extent}u`);
+function build({ params, inputs, outputs }: Call<MatmulParams>) {
+  const { ta, tb } = params;
+  const { shape } = outputs[0]!;
+  const size = sizeOf(shape);
+  const at = shape.map((extent, axis) => `(i / ${sizeOf(shape.slice(axis + 1))}u) % ${extent}u`);
   const [row, column] = at.slice(-2) as [string, string];
-  const batch = at.slice(0, rank - 2);
-  const left = [...batch, ...(params['ta'] ? ['k', row] : [row, 'k'])];
-  const right = [...batch, ...(params['tb'] ? [column, 'k'] : ['k', column])];
-  const [l, r] = [element('a', a, left), element('b', b, right)];
-  const double = y.of === 'vec2f';
-  const next = double ? addProduct('dot', l, r, [a.of ?? 'f32', b.of ?? 'f32']) : `dot + ${l} * ${r}`;
-  const code = `
-  let i = group.x * 64u + thread;
-  if (i >= ${size}u) { return; }
-  var dot = ${double ? 'vec2f()' : '0.0'};
-  for (var k = 0u; k < ${a.shape.at(params['ta'] ? -2 : -1)}u; k++) {
-    dot = ${next};
-  }
-  ${element('y', y, at)} = ${double ? 'ds_normal(dot)' : 'dot'};`;
-  const operands = { reads: { a: { input: 0 }, b: { input: 1 } }, writes: { y: { output: 0 } } };
-  return { stages: [[{ ...operands, code, threads: 64, groups: [Math.ceil(size / 64), 1, 1] as const }]] };
+  const batch = at.slice(0, -2);
+  const [left, right] = inputs as [Layout, Layout];
+  const double = outputs[0]!.of === 'vec2f';
+  const elements = [left.of ?? 'f32', right.of ?? 'f32'] as const;
+  const product = grid({
+    reads: { a: { input: 0 }, b: { input: 1 } },
+    writes: { y: { output: 0 } },
+    threads: 64,
+    groups: [Math.ceil(size / 64), 1, 1],
+    code: ({ a, b, y }) => {
+      const l = a(...batch, ...(ta ? ['k', row] : [row, 'k']));
+      const r = b(...batch, ...(tb ? [column, 'k'] : ['k', column]));
+      const next = double ? addProduct('dot', l, r, elements) : `dot + ${l} * ${r}`;
+      return [
+        'let i = group.x * 64u + thread;',
+        when(`i >= ${size}u`, 'return;'),
+        `var dot = ${double ? 'vec2f()' : '0.0'};`,
+        loop('k', left.shape.at(ta ? -2 : -1)!, `dot = ${next};`),
+        `${y(...at)} = ${double ? 'ds_normal(dot)' : 'dot'};`,
+      ];
+    },
+  });
+  return { stages: [[product]] };
 }

@@ -59,7 +59,7 @@ export function doubleSingle(spelling: Spelling): Arithmetic {
     },
     loaded: (expression, of) => (of === 'f32' ? `vec2f(${expression}, 0.0)` : expression),
     prelude: prelude(spelling),
-    opening: '  ds_zero = at.ds_zero;\n',
+    opening: 'ds_zero = at.ds_zero;',
     uniforms: { ds_zero: 0 },
   };
 }

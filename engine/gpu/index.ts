@@ -2,19 +2,20 @@ export { type Arithmetic, type Element, joinPairs, splitPairs } from './arithmet
 export { calledBy } from './calls.ts';
 export { compile } from './compile.ts';
 export * from './device.ts';
+export type { MatmulParams } from './dot.ts';
 export { addProduct, doubleSingle, type Spelling } from './double-single.ts';
 export * from './errors.ts';
 export {
-  address,
   type Build,
   type Call,
   type Capabilities,
-  element,
   type Grid,
+  grid,
   type Kernel,
   type Layout,
   operandBytes,
   simdLanes,
+  type Tensor,
   UnknownVersionError,
   type Version,
 } from './kernel.ts';
@@ -22,3 +23,4 @@ export type { CompileOptions, Library, Plan, PlannedCall, Slot, Source } from '.
 export { BufferSizeError, Program, type Timing, UnknownValueError } from './program.ts';
 export { ArithmeticError, doubleSingleOn, firstExact, isExact } from './prove.ts';
 export { shareTemporaries } from './temporaries.ts';
+export { block, type Code, type Index, loop, range, scope, unroll, wgsl, when } from './wgsl.ts';

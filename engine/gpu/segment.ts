@@ -2,7 +2,7 @@
  * One piece of a generated shader: a `map` computes values of equal size element by element, a `reduce` folds one or
  * more values of equal shape over the same axes.
  */
-import { isReduction, type Row, rowOf } from '../tape/ops.ts';
+import { type Helper, isReduction, type Row, rowOf } from '../tape/ops.ts';
 import { sizeOf } from '../tape/shape.ts';
 import type { Graph, Node } from '../tape/tape.ts';
 import { wordsOf } from './arithmetic.ts';
@@ -10,6 +10,7 @@ import { type Capabilities, simdLanes } from './kernel.ts';
 import type { Place } from './layout.ts';
 import type { Target } from './place.ts';
 import type { Piece } from './shader.ts';
+import type { Code } from './wgsl.ts';
 import { type Numbers, type Position, Writer } from './writer.ts';
 
 export interface Segment {
@@ -45,8 +46,9 @@ function segmentCode(
   segment: Segment,
   lanes: number,
   bind: (root: number) => string,
+  partial: string,
   numbers: Numbers,
-): string {
+): { code: Code; helpers: readonly Helper[] } {
   const own = segment.targets.filter(({ node, to }) => places.get(node) === to).map(({ node }) => node);
   const writer = new Writer(graph, places, new Set(own), bind, numbers);
   const size = sizeOf(graph.nodes[segment.targets[0]!.node]!.shape);
@@ -64,10 +66,11 @@ function segmentCode(
     writer.line('let i = group.x;');
     accumulate(writer, graph, all, 'thread', lanes || THREADS);
     if (lanes > 0) butterfly(writer, graph, all, lanes);
-    else tree(writer, graph, all);
-    writer.block('if (thread == 0u) {', () => finish(writer, segment.targets));
+    else tree(writer, graph, all, partial);
+    writer.block('if (thread == 0u)', () => finish(writer, segment.targets));
   }
-  return (numbers.arithmetic.opening ?? '') + [...writer.head, ...writer.lines].join('\n');
+  const opening = numbers.arithmetic.opening ?? [];
+  return { code: [opening, writer.head, writer.lines], helpers: [...writer.helpers] };
 }
 
 /** Computes what is not in registers yet at index `i`, then stores all: a value may replace one that others read. */
@@ -104,7 +107,7 @@ function accumulate(writer: Writer, graph: Graph, all: readonly Target[], start:
     writer.line(`var a${id} = ${writer.arithmetic.literal(row.initial)};`);
     writer.inRegisters.set(id, `a${id}`);
   }
-  writer.block(`for (var r = ${start}; r < ${sizeOf(folded)}u; r += ${step}u) {`, () => {
+  writer.block(`for (var r = ${start}; r < ${sizeOf(folded)}u; r += ${step}u)`, () => {
     const inner = writer.unflatten('r', folded);
     const at = from.map((_, axis) => (axes.includes(axis) ? inner[axis]! : outer[axis]!));
     const position: Position = sizeOf(node.shape) === 1 ? { flat: 'r' } : { at };
@@ -128,23 +131,23 @@ function butterfly(writer: Writer, graph: Graph, all: readonly Target[], lanes: 
 }
 
 /** Folds the threads' partial results pairwise in fixed order; thread 0 holds the result. */
-function tree(writer: Writer, graph: Graph, all: readonly Target[]): void {
+function tree(writer: Writer, graph: Graph, all: readonly Target[], partial: string): void {
   all.forEach(({ node: id }, k) => {
-    writer.line(`partial[${k * THREADS}u + thread] = a${id};`);
+    writer.line(`${partial}[${k * THREADS}u + thread] = a${id};`);
   });
   writer.line('workgroupBarrier();');
-  writer.block(`for (var half = ${THREADS / 2}u; half > 0u; half /= 2u) {`, () => {
-    writer.block('if (thread < half) {', () => {
+  writer.block(`for (var half = ${THREADS / 2}u; half > 0u; half /= 2u)`, () => {
+    writer.block('if (thread < half)', () => {
       all.forEach(({ node: id }, k) => {
         const { op } = graph.nodes[id]!;
-        const at = (offset: string) => `partial[${k * THREADS}u + thread${offset}]`;
+        const at = (offset: string) => `${partial}[${k * THREADS}u + thread${offset}]`;
         writer.line(`${at('')} = ${writer.arithmetic.fold(op, at(''), at(' + half'))};`);
       });
     });
     writer.line('workgroupBarrier();');
   });
   all.forEach(({ node: id }, k) => {
-    writer.line(`a${id} = partial[${k * THREADS}u + thread];`);
+    writer.line(`a${id} = ${partial}[${k * THREADS}u + thread];`);
   });
 }
 
@@ -161,28 +164,35 @@ export function segmentPiece(
   const lanes = shares ? simdLanes(device) : 0;
   const written = new Set(segment.targets.map(({ to }) => to.root));
   const roots: number[] = [];
-  const bind = (root: number) => {
+  const label = (root: number) => {
     if (!roots.includes(root)) roots.push(root);
     return `b${roots.indexOf(root)}`;
   };
-  const code = segmentCode(graph, places, segment, lanes, bind, numbers);
+  const write = (nameOf: (root: number) => string, partial: string) =>
+    segmentCode(graph, places, segment, lanes, nameOf, partial, numbers);
+  const own = write(label, 'partial');
   const nodes = segment.targets.map(({ node }) => graph.nodes[node]!);
   const outer = sizeOf(nodes[0]!.shape);
   const length = reductions(graph, places, segment).length * THREADS;
   return {
-    code,
+    helpers: own.helpers,
+    code: (names) =>
+      Object.entries(names).every(([name, given]) => name === given)
+        ? own.code
+        : write((root) => names[label(root)]!, names['partial'] ?? '').code,
     bound: roots.map((root, k) => ({
       label: `b${k}`,
       root,
       access: written.has(root) ? 'read_write' : 'read',
-      at: 0,
+      at: null,
       of: numbers.elementOf(root),
     })),
     ...(prelude === undefined ? {} : { prelude }),
     ...(uniforms === undefined ? {} : { uniforms }),
     threads: lanes || THREADS,
     groups: [shares ? outer : Math.ceil(outer / THREADS), 1, 1],
-    ...(lanes > 0 ? { subgroups: true } : shares ? { shared: { partial: { of: element, length } } } : {}),
+    ...(lanes > 0 ? { subgroups: true } : {}),
+    ...(shares && lanes === 0 ? { barriers: true, shared: { partial: { of: element, length } } } : {}),
     scopes: nodes.map(({ scope }) => scope),
     kernel: 'generated',
     flops: 0,

@@ -2,26 +2,36 @@
  * Shaders of dispatches. A piece of work is a grid of workgroups over buffers. Pieces that do not depend on each other
  * share a dispatch where they fit: each is a function, chosen by the number of the workgroup.
  */
+import type { Helper } from '../tape/ops.ts';
 import type { Element } from './arithmetic.ts';
+import { helpers } from './helpers.ts';
 import type { Capabilities, Grid, SharedArray } from './kernel.ts';
-import { TANH_WGSL } from './tanh.ts';
+import { block, type Code, choose, lengthOf, wgsl, when } from './wgsl.ts';
 
 type Access = 'read' | 'read_write';
 
-/** A buffer as a piece sees it: under the name `label`, from element `at` where its code says `at.LABEL`. */
+/** A buffer as a piece sees it, under the name `label`. */
 export interface Bound {
   readonly label: string;
   readonly root: number;
   readonly access: Access;
-  readonly at: number;
+  /** The element to start from, which the code reads as `at.LABEL`; null where it does not ask. */
+  readonly at: number | null;
   /** f32 unless stated. */
   readonly of?: Element;
 }
 
-export interface Piece extends Omit<Grid, 'reads' | 'writes'> {
+/** What a dispatch calls the buffers and the workgroup memory of a piece, by label. */
+export type Names = Readonly<Record<string, string>>;
+
+export interface Piece extends Pick<Grid, 'label' | 'shared' | 'uniforms' | 'subgroups' | 'barriers'> {
   readonly bound: readonly Bound[];
-  /** Functions that the code calls. */
+  readonly helpers?: readonly Helper[];
+  /** Functions of the program's arithmetic. */
   readonly prelude?: string;
+  readonly threads: number;
+  readonly groups: readonly [number, number, number];
+  code(names: Names): Code;
   /** Where its values come from on the tape. */
   readonly scopes: readonly string[];
   /** Kernel and version, or `generated`. */
@@ -43,7 +53,7 @@ export interface Draft {
   readonly bytes: number;
 }
 
-/** Workgroups along x before a second row is needed: the default limit of WebGPU. */
+/** Workgroups along an axis of a dispatch: the default limit of WebGPU. */
 const MAX_GROUPS = 65535;
 const BYTES = { f32: 4, vec2f: 8, vec4f: 16 } as const;
 /** Characters of code that different calls may bring into one dispatch of llvmpipe, whose compiler takes long over long ones. */
@@ -61,10 +71,10 @@ export function pack(
   const most = device.software ? SOFTWARE_CODE : Number.POSITIVE_INFINITY;
   const shared: Piece[][] = [];
   const alone: (readonly Piece[])[] = [];
-  for (const bundle of bundles.toSorted((a, b) => lengthOf(b) - lengthOf(a))) {
+  for (const bundle of bundles.toSorted((a, b) => charactersOf(b) - charactersOf(a))) {
     const room = shared.find((pieces) => {
       const all = [...pieces, ...bundle];
-      return lengthOf(all) <= most && fits(all, device);
+      return charactersOf(all) <= most && fits(all, device);
     });
     if (!fits(bundle, device)) alone.push(...bundle.map((piece) => [piece]));
     else if (apart(bundle)) alone.push(bundle);
@@ -74,15 +84,35 @@ export function pack(
   return [...alone, ...shared].map(draftOf);
 }
 
-/** Characters of code, that of each kind once. */
-function lengthOf(pieces: readonly Piece[]): number {
-  const codes = new Map(pieces.map((piece) => [kindOf(piece), piece.code]));
-  return [...codes.values()].reduce((sum, code) => sum + code.length, 0);
+/** A piece's code under the names of its own labels. */
+interface OwnCode {
+  readonly text: string;
+  readonly characters: number;
+  /** Pieces of equal kind differ in the starts of their operands and in uniforms only. */
+  readonly kind: string;
+}
+const known = new WeakMap<Piece, OwnCode>();
+
+export function ownCode(piece: Piece): OwnCode {
+  const before = known.get(piece);
+  if (before) return before;
+  const { threads, groups, bound, shared = {} } = piece;
+  const labels = [...bound.map(({ label }) => label), ...Object.keys(shared)];
+  const code = piece.code(Object.fromEntries(labels.map((label) => [label, label])));
+  const text = wgsl(code);
+  const buffers = bound.map(({ label, root, access }) => [label, root, access]);
+  const own = { text, characters: lengthOf(code), kind: JSON.stringify([text, threads, groups, buffers]) };
+  known.set(piece, own);
+  return own;
 }
 
-/** Pieces of equal kind differ in the starts of their operands and in uniforms only. */
-const kindOf = ({ code, threads, groups, bound }: Piece): string =>
-  JSON.stringify([code, threads, groups, bound.map(({ label, root, access }) => [label, root, access])]);
+const kindOf = (piece: Piece): string => ownCode(piece).kind;
+
+/** Characters of code, that of each kind once. */
+function charactersOf(pieces: readonly Piece[]): number {
+  const codes = new Map(pieces.map((piece) => [kindOf(piece), ownCode(piece).characters]));
+  return [...codes.values()].reduce((sum, characters) => sum + characters, 0);
+}
 
 /** Whether pieces fit one dispatch: bindings, workgroup memory, and workgroups of one size or parts of it. */
 function fits(pieces: readonly Piece[], { maxStorageBuffers, workgroupMemory }: Capabilities): boolean {
@@ -91,12 +121,9 @@ function fits(pieces: readonly Piece[], { maxStorageBuffers, workgroupMemory }: 
   return (
     bindingsOf(pieces).length <= maxStorageBuffers &&
     memory <= workgroupMemory &&
-    pieces.every((piece) => piece.threads === threads || (threads % piece.threads === 0 && isDivisible(piece)))
+    pieces.every((piece) => piece.threads === threads || (threads % piece.threads === 0 && !piece.barriers))
   );
 }
-
-/** Whether workgroups of a piece can run as parts of a larger one. */
-const isDivisible = ({ code }: Piece) => !/\w+Barrier\(/.test(code);
 
 const threadsOf = (pieces: readonly Piece[]) => Math.max(...pieces.map(({ threads }) => threads));
 
@@ -123,6 +150,18 @@ function naming(pieces: readonly Piece[]): (use: Bound) => string {
   return ({ root, label }) => (written.has(root) ? all.find((other) => other.root === root)!.label : label);
 }
 
+/** A piece's code with the dispatch's names of its buffers and, among several pieces, of its workgroup memory. */
+function named(piece: Piece, pieces: readonly Piece[]): Code {
+  const { bound, shared = {} } = piece;
+  const nameOf = naming(pieces);
+  return piece.code(
+    Object.fromEntries([
+      ...bound.map((use) => [use.label, nameOf(use)]),
+      ...Object.entries(shared).map(([label, { of }]) => [label, pieces.length === 1 ? label : `${label}_${of}`]),
+    ]),
+  );
+}
+
 /** Bindings of pieces in order of appearance. */
 function bindingsOf(pieces: readonly Piece[]): { name: string; root: number; access: Access; of: Element }[] {
   const nameOf = naming(pieces);
@@ -141,29 +180,35 @@ function draftOf(pieces: readonly Piece[]): Draft {
     valuesOf(piece).map(({ label, at }) => ({ field: pieces.length === 1 ? label : `${label}_${k}`, at })),
   );
   const first = offsets.length > 0 ? 1 : 0;
-  const declared = bindings.map(
-    ({ access, name, of }, k) => `@group(0) @binding(${k + first}) var<storage, ${access}> ${name}: array<${of}>;`,
-  );
   const threads = threadsOf(pieces);
   const { code, workgroups } = pieces.length === 1 ? single(pieces[0]!) : several(pieces);
   const divided = pieces.some((piece) => piece.subgroups && piece.threads < threads);
-  const text = [
+  const called = new Set(pieces.flatMap((piece) => piece.helpers ?? []));
+  const shader: Code = [
     ...(pieces.some(({ subgroups }) => subgroups) ? ['enable subgroups;'] : []),
     ...(divided ? ['diagnostic(off, subgroup_uniformity);'] : []),
     ...(first > 0
-      ? [`struct At { ${fields(offsets.map(({ field }) => field))} }`, '@group(0) @binding(0) var<uniform> at: At;']
+      ? [
+          struct(
+            'At',
+            offsets.map(({ field }) => field),
+          ),
+          '@group(0) @binding(0) var<uniform> at: At;',
+        ]
       : []),
-    ...declared,
+    ...bindings.map(
+      ({ access, name, of }, k) => `@group(0) @binding(${k + first}) var<storage, ${access}> ${name}: array<${of}>;`,
+    ),
     ...sharedOf(pieces).map(({ name, of, length }) => `var<workgroup> ${name}: array<${of}, ${length}>;`),
-    ...(code.includes('tapir_tanh') ? [TANH_WGSL] : []),
-    ...new Set(pieces.flatMap(({ prelude = [] }) => prelude)),
+    ...[...called].map((name) => helpers[name]),
+    ...[...new Set(pieces.flatMap(({ prelude = [] }) => prelude))].map((functions) => functions.split('\n')),
     code,
   ];
   const total = (of: 'flops' | 'bytes') => pieces.reduce((sum, piece) => sum + piece[of], 0);
   return {
     scope: [...new Set(pieces.flatMap(({ scopes }) => scopes))].filter(Boolean).join(', '),
     kernel: kernelName(pieces),
-    code: text.join('\n'),
+    code: wgsl(shader),
     roots: bindings.map(({ root, access }) => ({ root, access })),
     offsets: offsets.map(({ at }) => at),
     workgroups,
@@ -173,51 +218,55 @@ function draftOf(pieces: readonly Piece[]): Draft {
 }
 
 /** What the code asks for as `at.LABEL`: starts of operands and uniforms. */
-const valuesOf = ({ bound, uniforms = {}, code }: Piece) =>
-  [...bound, ...Object.entries(uniforms).map(([label, at]) => ({ label, at }))].filter(({ label }) =>
-    new RegExp(`\\bat\\.${label}\\b`).test(code),
-  );
+const valuesOf = ({ bound, uniforms = {} }: Piece): { label: string; at: number }[] => [
+  ...bound.flatMap(({ label, at }) => (at === null ? [] : [{ label, at }])),
+  ...Object.entries(uniforms).map(([label, at]) => ({ label, at })),
+];
 
-const fields = (names: readonly string[]) => names.map((name) => `${name}: u32`).join(', ');
-
-/** A piece's code with the dispatch's names of its buffers and, among several pieces, of its workgroup memory. */
-function named({ code, bound, shared = {} }: Piece, nameOf: (use: Bound) => string, merged: boolean): string {
-  const buffers = new Map(bound.map((use) => [use.label, nameOf(use)]));
-  return code.replace(/(?<!\.)\b([A-Za-z_]\w*)\[/g, (all, name: string) => {
-    const array = shared[name];
-    if (array) return merged ? `${name}_${array.of}[` : all;
-    return `${buffers.get(name) ?? name}[`;
-  });
-}
+const struct = (name: string, fields: readonly string[]): Code =>
+  `struct ${name} { ${fields.map((field) => `${field}: u32`).join(', ')} }`;
 
 const GROUP = '@builtin(workgroup_id)';
 const THREAD = '@builtin(local_invocation_index)';
 const LANE = '@builtin(subgroup_invocation_id) lane: u32';
 
-type Main = { code: string; workgroups: readonly [number, number, number] };
+type Main = { code: Code; workgroups: readonly [number, number, number] };
 
 function single(piece: Piece): Main {
   const { groups, threads, subgroups } = piece;
-  const [x, y, z] = groups;
-  const rows = Math.ceil(x / MAX_GROUPS);
-  const entry = [`${GROUP} ${rows > 1 ? 'id' : 'group'}: vec3u`, `${THREAD} thread: u32`, ...(subgroups ? [LANE] : [])];
-  const unfold =
-    rows > 1
-      ? `  let group = vec3u(id.x + id.y % ${rows}u * ${MAX_GROUPS}u, id.y / ${rows}u, id.z);\n  if (group.x >= ${x}u) { return; }\n`
-      : '';
+  const folded = groups.some((count) => count > MAX_GROUPS);
+  const entry = [`${GROUP} ${folded ? 'id' : 'group'}: vec3u`, `${THREAD} thread: u32`, ...(subgroups ? [LANE] : [])];
+  const total = groups.reduce((product, count) => product * count, 1);
+  const unfold = [
+    `let index = ${INDEX};`,
+    when(`index >= ${total}u`, 'return;'),
+    `let group = ${unflat('index', groups)};`,
+  ];
   return {
-    code: `@compute @workgroup_size(${threads})\nfn main(${entry.join(', ')}) {\n${unfold}${named(piece, naming([piece]), false)}\n}`,
-    workgroups: rows > 1 ? [MAX_GROUPS, rows * y, z] : groups,
+    code: entryPoint(threads, entry, [...(folded ? unfold : []), named(piece, [piece])]),
+    workgroups: folded ? rowsOf(total) : groups,
   };
 }
+
+const entryPoint = (threads: number, parameters: readonly string[], body: Code): Code => [
+  `@compute @workgroup_size(${threads})`,
+  block(`fn main(${parameters.join(', ')})`, body),
+];
+
+/** A number of workgroups as rows of a dispatch, and in the shader the number of one of them. */
+const rowsOf = (count: number): Main['workgroups'] => [Math.min(count, MAX_GROUPS), Math.ceil(count / MAX_GROUPS), 1];
+const INDEX = `id.x + id.y * ${MAX_GROUPS}u`;
+
+/** A workgroup of a grid by its number. */
+const unflat = (n: string, [x, y, z]: Piece['groups']): string =>
+  y * z > 1 ? `vec3u(${n} % ${x}u, ${n} / ${x}u % ${y}u, ${n} / ${x * y}u)` : `vec3u(${n}, 0u, 0u)`;
 
 /** A function for each kind of piece; the workgroup's number says which kind, which of its pieces and which workgroup of that. */
 function several(pieces: readonly Piece[]): Main {
   const threads = threadsOf(pieces);
-  const nameOf = naming(pieces);
   const kinds = [...new Set(pieces.map(kindOf))];
-  const functions: string[] = [];
-  const branches: string[] = [];
+  const functions: Code[] = [];
+  const branches: [string, Code][] = [];
   let start = 0;
   kinds.forEach((kind, number) => {
     const members = pieces.flatMap((piece, k) => (kindOf(piece) === kind ? [k] : []));
@@ -230,11 +279,11 @@ function several(pieces: readonly Piece[]): Main {
       'thread: u32',
       ...lane.map((name) => `${name}: u32`),
     ];
-    if (labels.length > 0) functions.push(`struct At${number} { ${fields(labels)} }`);
-    functions.push(`fn piece${number}(${parameters.join(', ')}) {\n${named(piece, nameOf, true)}\n}`);
+    if (labels.length > 0) functions.push(struct(`At${number}`, labels));
+    functions.push(block(`fn piece${number}(${parameters.join(', ')})`, named(piece, pieces)));
 
-    const [x, y, z] = piece.groups;
-    const [size, parts] = [x * y * z, threads / piece.threads];
+    const size = piece.groups.reduce((product, count) => product * count, 1);
+    const parts = threads / piece.threads;
     const local = start > 0 ? `(index - ${start}u)` : 'index';
     const group = parts > 1 ? `${local} * ${parts}u + local / ${piece.threads}u` : local;
     const n = members.length > 1 ? `group % ${size}u` : 'group';
@@ -245,33 +294,31 @@ function several(pieces: readonly Piece[]): Main {
       );
     const values = [
       ...(labels.length > 0 ? [`At${number}(${labels.map(chosen).join(', ')})`] : []),
-      y * z > 1 ? `vec3u(n % ${x}u, n / ${x}u % ${y}u, n / ${x * y}u)` : 'vec3u(n, 0u, 0u)',
+      unflat('n', piece.groups),
       parts > 1 ? `local % ${piece.threads}u` : 'local',
       ...lane,
     ];
     const call = `piece${number}(${values.join(', ')});`;
     const all = size * members.length;
-    const lines = [
-      `let group = ${group};`,
-      `let n = ${n};`,
-      ...(members.length > 1 && labels.length > 0 ? [`let which = group / ${size}u;`] : []),
-      all % parts === 0 ? call : `if (group < ${all}u) { ${call} }`,
-    ];
     start += Math.ceil(all / parts);
-    branches.push(`if (index < ${start}u) {\n    ${lines.join('\n    ')}\n  }`);
+    branches.push([
+      `index < ${start}u`,
+      [
+        `let group = ${group};`,
+        `let n = ${n};`,
+        ...(members.length > 1 && labels.length > 0 ? [`let which = group / ${size}u;`] : []),
+        all % parts === 0 ? call : when(`group < ${all}u`, call),
+      ],
+    ]);
   });
-  const rows = Math.ceil(start / MAX_GROUPS);
+  const folded = start > MAX_GROUPS;
   const entry = [`${GROUP} id: vec3u`, `${THREAD} local: u32`, ...(pieces.some((p) => p.subgroups) ? [LANE] : [])];
   return {
     code: [
       ...functions,
-      `@compute @workgroup_size(${threads})`,
-      `fn main(${entry.join(', ')}) {`,
-      `  let index = id.x${rows > 1 ? ` + id.y * ${MAX_GROUPS}u` : ''};`,
-      `  ${branches.join(' else ')}`,
-      '}',
-    ].join('\n'),
-    workgroups: [Math.min(start, MAX_GROUPS), rows, 1],
+      ...[entryPoint(threads, entry, [`let index = ${folded ? INDEX : 'id.x'};`, choose(branches)])],
+    ],
+    workgroups: rowsOf(start),
   };
 }
 

@@ -2,12 +2,13 @@
  * Expressions of a graph as WGSL statements. Pointwise operations, windows and concats that are not stored are written
  * out; what is stored is loaded.
  */
-import { axesOf, isView, rowOf } from '../tape/ops.ts';
+import { axesOf, type Helper, isView, rowOf } from '../tape/ops.ts';
 import { matchRuns, type Shape, stridesOf } from '../tape/shape.ts';
 import type { Graph, Node } from '../tape/tape.ts';
 import type { Arithmetic, Element } from './arithmetic.ts';
 import { isContiguous, type Place, reshapeOf, viewOf } from './layout.ts';
 import type { Target } from './place.ts';
+import { block, type Code } from './wgsl.ts';
 
 /** Where an element is: by its row-major index within the node's shape, or by coordinates. */
 export type Position = { readonly flat: string } | { readonly at: readonly string[] };
@@ -21,10 +22,11 @@ export interface Numbers {
 /** Writes WGSL statements for expressions of a graph. */
 export class Writer {
   /** What is the same for all invocations, loaded once and before any of them returns. */
-  readonly head: string[] = [];
-  readonly lines: string[] = [];
+  readonly head: Code[] = [];
+  lines: Code[] = [];
+  /** Functions that the statements call. */
+  readonly helpers = new Set<Helper>();
   readonly known = new Map<string, string>();
-  #indent = '  ';
   #names = 0;
   readonly #constants = new Map<string, string>();
   readonly #graph: Graph;
@@ -52,19 +54,19 @@ export class Writer {
   }
 
   line(text: string): void {
-    this.lines.push(this.#indent + text);
+    this.lines.push(text);
   }
 
   /** Runs `body` one block deeper; what it learns about values is forgotten afterwards. */
-  block(open: string, body: () => void, close = '}'): void {
-    this.line(open);
-    const outer = new Map(this.known);
-    this.#indent += '  ';
+  block(head: string, body: () => void): void {
+    const known = new Map(this.known);
+    const lines = this.lines;
+    this.lines = [];
     body();
-    this.#indent = this.#indent.slice(2);
+    lines.push(block(head, this.lines));
+    this.lines = lines;
     this.known.clear();
-    for (const [key, name] of outer) this.known.set(key, name);
-    this.line(close);
+    for (const [key, name] of known) this.known.set(key, name);
   }
 
   name(prefix: string, expression: string): string {
@@ -115,7 +117,7 @@ export class Writer {
     const known = this.#constants.get(expression);
     if (known) return known;
     const name = `u${this.#constants.size}`;
-    this.head.push(`  let ${name} = ${expression};`);
+    this.head.push(`let ${name} = ${expression};`);
     this.#constants.set(expression, name);
     return name;
   }
@@ -163,6 +165,8 @@ export class Writer {
     }
     const row = rowOf(node.op);
     if (row.kind !== 'pointwise') throw new Error(`${node.op} is not computed by generated code`);
+    const helper = this.arithmetic.helper?.(node.op);
+    if (helper) this.helpers.add(helper);
     const operands = node.inputs.map((k) => this.value(k, position));
     return this.name('v', this.arithmetic.pointwise(node.op, operands));
   }
@@ -193,7 +197,7 @@ export class Writer {
       const last = k === node.inputs.length - 1;
       const first = k === 0;
       const from = start;
-      this.block(`${first ? '' : 'else '}${last ? '' : `if (${c} < ${stop}u) `}{`, () => {
+      this.block(`${first ? '' : 'else '}${last ? '' : `if (${c} < ${stop}u)`}`.trim(), () => {
         const inside = at.map((other, a) => (a === axis ? (from === 0 ? c : `(${c} - ${from}u)`) : other));
         this.line(`${result} = ${this.value(part, { at: inside })};`);
       });

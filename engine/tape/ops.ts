@@ -23,6 +23,9 @@ export type AxisMap = readonly { readonly axis: number | null; readonly start: n
 /** d(output)/d(input k) as nodes, from the output y and the inputs x; null where it is zero everywhere. */
 export type Partial = ((y: Var, ...x: Var[]) => Var) | null;
 
+/** Functions that WGSL does not have, or not accurately enough: a shader that calls `tapir_NAME` carries it. */
+export type Helper = 'tanh';
+
 type Linear = View | 'reshape' | 'concat' | 'matmul';
 
 interface LinearRow<K extends Linear> {
@@ -40,6 +43,8 @@ interface PointwiseRow {
   kind: 'pointwise';
   f64(...x: number[]): number;
   wgsl(...x: string[]): string;
+  /** The function that its spelling calls, if WGSL does not have it. */
+  helper?: Helper;
   partials: readonly Partial[];
 }
 
@@ -73,12 +78,18 @@ const unary = (
   f64: (x: number) => number,
   wgsl: (x: string) => string,
   partial: (y: Var, x: Var) => Var,
+  helper?: Helper,
 ): PointwiseRow => ({
   kind: 'pointwise',
+  ...(helper && { helper }),
   f64,
   wgsl,
   partials: [partial],
 });
+
+/** As {@link unary}, spelled as a call of a helper function. */
+const helped = (f64: (x: number) => number, helper: Helper, partial: (y: Var, x: Var) => Var): PointwiseRow =>
+  unary(f64, (x) => `tapir_${helper}(${x})`, partial, helper);
 
 const binary = (
   f64: (a: number, b: number) => number,
@@ -122,11 +133,7 @@ export const ops: Rows = {
     (x) => `cos(${x})`,
     (_, x) => neg(build.sin(x)),
   ),
-  tanh: unary(
-    Math.tanh,
-    (x) => `tapir_tanh(${x})`,
-    (y) => sub(1, square(y)),
-  ),
+  tanh: helped(Math.tanh, 'tanh', (y) => sub(1, square(y))),
   sqrt: unary(
     Math.sqrt,
     (x) => `sqrt(${x})`,

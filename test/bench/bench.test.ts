@@ -14,6 +14,7 @@ import { QUICK, spread } from '../../bench/timing.ts';
 import { squares, workloads } from '../../bench/workloads.ts';
 import { type Device, type Kernel, openDevice } from '../../engine/index.ts';
 import { library } from '../../kernels/index.ts';
+import { mistaken } from '../support/mistake.ts';
 
 const jet = library.find(({ name }) => name === 'dense_jet')!;
 
@@ -90,13 +91,8 @@ describe('a kernel that is wrong', () => {
   const planted: Kernel = {
     ...jet,
     versions: jet.versions.slice(0, 1).map((version) => ({
-      ...version,
+      ...mistaken(version, (code) => code.replace(/(\w) < 64u; \1\+\+/, '$1 < 63u; $1++')),
       name: 'planted',
-      build: (call, capabilities) => {
-        const { stages } = version.build(call, capabilities);
-        const wrong = (code: string) => code.replace(/(\w) < 64u; \1\+\+/, '$1 < 63u; $1++');
-        return { stages: stages.map((grids) => grids.map((grid) => ({ ...grid, code: wrong(grid.code) }))) };
-      },
     })),
   };
 

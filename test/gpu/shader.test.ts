@@ -1,6 +1,6 @@
 /** Pieces of work that share a dispatch: what shares one, and that each still computes what it did alone. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Piece, pack } from '../../engine/gpu/shader.ts';
+import { type Names, type Piece, pack } from '../../engine/gpu/shader.ts';
 import {
   add,
   type Capabilities,
@@ -122,7 +122,7 @@ describe('what does not depend on each other', () => {
 
 describe('pieces', () => {
   const piece = (of: Partial<Piece> & { name: string }): Piece => ({
-    code: `${of.name}[at.${of.name} + thread] = 1.0;`,
+    code: (names) => `${names[of.name]}[at.${of.name} + thread] = 1.0;`,
     bound: [{ label: of.name, root: of.name.charCodeAt(0), access: 'read_write', at: 0 }],
     threads: 64,
     groups: [1, 1, 1],
@@ -146,7 +146,11 @@ describe('pieces', () => {
   });
 
   it('with a barrier are not made parts of a larger workgroup', () => {
-    const waiting = { name: 'b', code: 'workgroupBarrier(); b[thread] = 1.0;' };
+    const waiting = {
+      name: 'b',
+      barriers: true,
+      code: (names: Names) => ['workgroupBarrier();', `${names['b']}[at.b + thread] = 1.0;`],
+    };
     expect(kernels(piece({ name: 'a' }), piece(waiting))).toHaveLength(1);
     expect(kernels(piece({ name: 'a' }), piece({ ...waiting, threads: 8 }))).toHaveLength(2);
   });

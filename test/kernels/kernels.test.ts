@@ -3,21 +3,25 @@
  * cases; here are a few of each. Needs an adapter; without one everything here fails.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Operand, tensor } from '../../engine/gpu/kernel.ts';
 import {
   type Call,
+  type Capabilities,
   calledBy,
   type Device,
-  type Grid,
   input,
   type Kernel,
+  type Layout,
   newTape,
   openDevice,
   type Version,
+  wgsl,
 } from '../../engine/index.ts';
 import { stridesOf } from '../../engine/tape/shape.ts';
 import { check } from '../../experiments/verify/kernels.ts';
 import { library } from '../../kernels/index.ts';
 import { leastAdapter, llvmpipe } from '../support/gpu.ts';
+import { mistaken } from '../support/mistake.ts';
 
 let device: Device;
 beforeAll(async () => {
@@ -38,6 +42,29 @@ function callOf(kernel: Kernel, { params, shapes }: Kernel['cases'][0]): Call {
     outputs: outputs.map(({ shape }) => layout(shape)),
   };
 }
+
+/** Every grid of a version for a call, with its code as text. */
+const gridsOf = (version: Version, call: Call, adapter: Capabilities) =>
+  version
+    .build(call, adapter)
+    .stages.flat()
+    .map((grid) => {
+      const layoutOf = (operand: Operand): Layout =>
+        'scratch' in operand
+          ? { shape: [1e9], strides: [1] }
+          : 'input' in operand
+            ? call.inputs[operand.input]!
+            : call.outputs[operand.output]!;
+      const operands = Object.entries({ ...grid.reads, ...grid.writes }).flatMap(([name, operand]) =>
+        operand ? [[name, tensor(name, `at.${name}`, layoutOf(operand))] as const] : [],
+      );
+      const arrays = Object.entries(grid.shared ?? {}).map(
+        ([name, { length }]) => [name, tensor(name, null, { shape: [length], strides: [1] })] as const,
+      );
+      const uniforms = Object.keys(grid.uniforms ?? {}).map((name) => [name, `at.${name}`] as const);
+      const code = grid.code(Object.fromEntries([...operands, ...arrays]), Object.fromEntries(uniforms));
+      return { grid, text: wgsl(code) };
+    });
 
 describe.each(library.map((kernel) => ({ name: kernel.name, kernel })))('$name', ({ kernel }) => {
   it('has versions, each with a reason of its own, of which the first can do everything', () => {
@@ -64,6 +91,39 @@ describe.each(library.map((kernel) => ({ name: kernel.name, kernel })))('$name',
     expect(extents.some((n) => n > 8 && n % 8 !== 0)).toBe(true);
   });
 
+  it('declares its barriers, helper functions, uniforms and subgroups, and no others', () => {
+    for (const version of kernel.versions)
+      for (const which of kernel.cases)
+        for (const adapter of [llvmpipe, leastAdapter]) {
+          const call = callOf(kernel, which);
+          if (!version.supports(call, adapter)) continue;
+          for (const { grid, text } of gridsOf(version, call, adapter)) {
+            const named = (pattern: RegExp) => [...new Set([...text.matchAll(pattern)].map(([, name]) => name))].sort();
+            const {
+              barriers = false,
+              helpers = [],
+              uniforms = {},
+              subgroups = false,
+              shared = {},
+              reads,
+              writes,
+            } = grid;
+            const where = `${version.name} ${grid.label ?? ''} ${JSON.stringify(which)}`;
+            expect(/workgroupBarrier/.test(text), where).toBe(barriers);
+            expect(named(/\btapir_(\w+)\(/g), where).toEqual([...helpers].sort());
+            expect(/\bsubgroup[A-Z]|\blane\b/.test(text), where).toBe(subgroups);
+            const operands = Object.entries({ ...reads, ...writes }).filter(([, operand]) => operand);
+            expect(
+              named(/(?<![.\w])(\w+)\[/g).filter((name) => !/^[as]\d/.test(name!)),
+              where,
+            ).toEqual(expect.arrayContaining([...operands.map(([name]) => name), ...Object.keys(shared)]));
+            const starts = operands.filter(([, operand]) => !('scratch' in operand!)).map(([name]) => name);
+            expect(named(/\bat\.(\w+)/g), where).toEqual(expect.arrayContaining([...starts, ...Object.keys(uniforms)]));
+            expect(Math.max(...text.split('\n').map((line) => line.length)), where).toBeLessThanOrEqual(120);
+          }
+        }
+  });
+
   it('means the tape it says, in every version', async () => {
     const { cases } = kernel;
     const chosen = [...new Set([0, cases.length >> 1, cases.length - 1])].map((k) => cases[k]!);
@@ -76,25 +136,18 @@ describe.each(library.map((kernel) => ({ name: kernel.name, kernel })))('$name',
   });
 });
 
-/** A kernel with a mistake in the shaders of one version. Throws where there is nothing to replace. */
-function mistaken(name: string, version: string, wrong: (grid: Grid) => string): { kernel: Kernel; version: Version } {
+/** A kernel with a mistake in the shaders of one version. */
+function kernelWith(
+  name: string,
+  version: string,
+  wrong: (code: string) => string,
+): { kernel: Kernel; version: Version } {
   const right = library.find((kernel) => kernel.name === name)!;
-  const versions = right.versions.map((each): Version => {
-    if (each.name !== version) return each;
-    const build: Version['build'] = (call, capabilities) => {
-      const made = each.build(call, capabilities);
-      const stages = made.stages.map((grids) => grids.map((grid) => ({ ...grid, code: wrong(grid) })));
-      const codes = (all: readonly (readonly Grid[])[]) => all.flat().map(({ code }) => code);
-      if (String(codes(stages)) === String(codes(made.stages))) throw new Error('nothing was replaced');
-      return { ...made, stages };
-    };
-    return { ...each, build };
-  });
-  const kernel = { ...right, versions };
-  return { kernel, version: versions.find((each) => each.name === version)! };
+  const versions = right.versions.map((each) => (each.name === version ? mistaken(each, wrong) : each));
+  return { kernel: { ...right, versions }, version: versions.find((each) => each.name === version)! };
 }
 
-const replace = (from: string | RegExp, to: string) => (grid: Grid) => grid.code.replace(from, to);
+const replace = (from: string | RegExp, to: string) => (code: string) => code.replace(from, to);
 
 describe('the check', () => {
   /** The case with one first derivative and the Laplacian between two hidden layers. */
@@ -126,7 +179,7 @@ describe('the check', () => {
   ] as const;
 
   it.each(mistakes)('finds %s', async (_, name, which, caseOf, wrong) => {
-    const { kernel, version } = mistaken(name, which, wrong);
+    const { kernel, version } = kernelWith(name, which, wrong);
     const result = await check(device, kernel, version, caseOf(kernel));
     // Another adapter may not take this version; then there is nothing to find.
     if (result.skipped) return void expect(device.info.software).toBe(false);

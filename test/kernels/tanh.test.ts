@@ -3,8 +3,8 @@
  * far from it. Needs an adapter; without one everything here fails.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { TANH_WGSL } from '../../engine/gpu/tanh.ts';
-import { compile, type Device, input, newTape, openDevice, tanh } from '../../engine/index.ts';
+import { helpers } from '../../engine/gpu/helpers.ts';
+import { compile, type Device, input, newTape, openDevice, tanh, wgsl } from '../../engine/index.ts';
 import { llvmpipe } from '../support/gpu.ts';
 
 let device: Device;
@@ -16,7 +16,7 @@ afterAll(() => device?.close());
 /** `tapir_tanh` of float32 numbers. */
 async function onDevice(x: Float32Array): Promise<Float32Array> {
   const { gpu } = device;
-  const code = `${TANH_WGSL}
+  const code = `${wgsl(helpers.tanh)}
 @group(0) @binding(0) var<storage, read_write> x: array<f32>;
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
@@ -63,7 +63,7 @@ const x = Float32Array.from([
 
 /** The distance between float32 numbers next to `y`. */
 const ulp = (y: number) => 2 ** (Math.floor(Math.log2(Math.abs(y))) - 23);
-/** What the comment in `tanh.ts` promises. */
+/** What the comment in `helpers.ts` promises. */
 const BOUND = 5;
 
 it(`is right to ${BOUND} ulp from the tiniest to the largest number, odd, and within [-1,1]`, async () => {
@@ -95,5 +95,5 @@ it('is what programs compute with', () => {
   const a = input(tape, 'a', [3]);
   const y = tanh(a);
   const plan = compile({ inputs: { a }, outputs: { y } }, { library: [], device: llvmpipe });
-  expect(plan.dispatches[0]!.code).toContain(TANH_WGSL);
+  expect(plan.dispatches[0]!.code).toContain(wgsl(helpers.tanh));
 });
