@@ -8,7 +8,7 @@ import { systems } from '../systems/index.ts';
 import { type DispatchCost, measureDispatch } from './dispatch.ts';
 import { benchKernels, type KernelRow } from './kernels.ts';
 import { benchLaplacian, type LaplacianRow } from './laplacian.ts';
-import { benchPeers, type OursRow, type PeerRow, type PeerSpec } from './peers.ts';
+import { benchPeers, type OursRow, PEER_SYSTEMS, type PeerRow, type PeerSpec } from './peers.ts';
 import { measureRoofline, peakAgain, type Roofline, timestampsTell } from './roofline.ts';
 import { benchStack, HEIGHTS, type StackRow } from './stack.ts';
 import { benchStep, type StepRow } from './steps.ts';
@@ -32,6 +32,8 @@ export interface Selection {
   readonly steps: readonly Origin[];
   /** Systems whose runs are stacked. */
   readonly stacks: readonly string[];
+  /** Systems at which other programs are compared. */
+  readonly peers: readonly string[];
 }
 
 export interface BenchResult {
@@ -59,7 +61,7 @@ const STEPS: readonly Origin[] = [
   ...ORIGINS.filter(({ runs }) => runs > 1),
 ];
 
-/** Systems whose runs are stacked, and the one at which derivatives and peers are compared. */
+/** Systems whose runs are stacked, and the one at which derivatives are compared. */
 const STACKS: readonly string[] = ['thermoelasticity'];
 const REFERENCE = 'thermoelasticity';
 /** The parts that a run without names leaves out: they need programs that are not Tapir's. */
@@ -79,18 +81,28 @@ export function select(
   const chosen = parts.filter((part) => (names.length === 0 ? !UPON_REQUEST.includes(part) : names.includes(part)));
   const usual = (all: readonly Origin[]) => (quick ? all.slice(0, 1) : all);
   if (only === undefined)
-    return { parts: chosen, library, origins: usual(ORIGINS), squares: !quick, steps: usual(STEPS), stacks: STACKS };
+    return {
+      parts: chosen,
+      library,
+      origins: usual(ORIGINS),
+      squares: !quick,
+      steps: usual(STEPS),
+      stacks: STACKS,
+      peers: PEER_SYSTEMS,
+    };
   const kernels = library.filter(({ name }) => name.includes(only));
   const named = (all: readonly Origin[]) => all.filter((origin) => originName(origin).includes(only));
   const byKernel = kernels.length > 0;
   const reference = !byKernel && REFERENCE.includes(only);
+  const peers = byKernel ? [] : PEER_SYSTEMS.filter((name) => name.includes(only));
   const selection: Selection = {
-    parts: chosen.filter((part) => reference || (part !== 'laplacian' && part !== 'peers')),
+    parts: chosen.filter((part) => (part === 'laplacian' ? reference : part === 'peers' ? peers.length > 0 : true)),
     library: byKernel ? kernels : library,
     origins: byKernel ? usual(ORIGINS) : named(ORIGINS),
     squares: byKernel && !quick,
     steps: byKernel ? [] : named(STEPS),
     stacks: byKernel ? [] : systems.map(({ name }) => name).filter((name) => name.includes(only)),
+    peers,
   };
   const measured: Record<Part, boolean> = {
     roofline: true,
@@ -158,10 +170,13 @@ export async function bench(device: Device, options: BenchOptions): Promise<Benc
     result = { ...result, stack };
   }
   if (selection.parts.includes('peers'))
-    result = { ...result, peers: await benchPeers({ ...shared, quick, peers: options.peers ?? [] }) };
+    result = { ...result, peers: await benchPeers({ ...shared, quick, peers: peersAt(selection, options) }) };
   const { roofline } = result;
   return roofline ? { ...result, peakAtEnd: await peakAgain(device, roofline, clock, effort) } : result;
 }
+
+const peersAt = (selection: Selection, { peers = [] }: BenchOptions) =>
+  peers.filter(({ job }) => selection.peers.includes(job.system));
 
 async function benchSteps(device: Device, options: BenchOptions, effort: Effort): Promise<StepRow[]> {
   const rows: StepRow[] = [];

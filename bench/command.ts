@@ -13,7 +13,7 @@ import {
   untunedOption,
   withDevice,
 } from '../experiments/command/output.ts';
-import { UsageError } from '../experiments/training/settings.ts';
+import { integer, UsageError } from '../experiments/training/settings.ts';
 import { library as shipped } from '../kernels/index.ts';
 import { bench, parts, select } from './bench.ts';
 import { compare, comparisonText, readResult } from './compare.ts';
@@ -29,6 +29,7 @@ interface Options extends Global {
   readonly markdown?: string;
   readonly python: string;
   readonly authors?: string;
+  readonly threads: number;
 }
 
 /** `peers` replaces the programs to compare with, for tests. */
@@ -44,12 +45,13 @@ export function benchCommand(library: Library = shipped, peers?: readonly PeerSp
     .option('--markdown <file>', 'write the tables, as Markdown, to a file')
     .option('--python <program>', 'the Python that has PyTorch or JAX, for peers', 'python3')
     .option('--authors <dir>', "a checkout of the authors' code with soap.py in it, for peers")
+    .option('--threads <count>', 'threads that peers on the CPU may use', integer('--threads', 1), 1)
     .addOption(pinOption())
     .addOption(untunedOption())
     .addOption(jsonOption())
     .addCommand(compareCommand())
     .action(async (names: string[], options: Options) => {
-      const { out, quick = false, only, json, kernel, untuned, python, authors } = options;
+      const { out, quick = false, only, json, kernel, untuned, python, authors, threads } = options;
       const selection = select(library, { names, quick, ...(only === undefined ? {} : { only }) });
       if (out !== undefined) demandWritable('--out', out);
       if (options.markdown !== undefined) demandWritable('--markdown', options.markdown);
@@ -63,7 +65,7 @@ export function benchCommand(library: Library = shipped, peers?: readonly PeerSp
           quick,
           versions: kernel ?? {},
           choices: tunedChoices(device, untuned),
-          peers: peers ?? peersOf({ python, ...(authors === undefined ? {} : { authors }) }),
+          peers: peers ?? peersOf({ python, threads, ...(authors === undefined ? {} : { authors }) }),
           onStart: status.show,
         }),
       ).finally(status.clear);

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { table } from '../experiments/show/table.ts';
 import { UsageError } from '../experiments/training/settings.ts';
 import type { BenchResult } from './bench.ts';
+import { jobText } from './job.ts';
 import type { Spread } from './timing.ts';
 
 /** One figure that two runs have in common. */
@@ -58,8 +59,8 @@ function figuresOf(result: BenchResult): Figures {
     times.set(name, time);
     counts.set(`bytes of ${name}`, bytes);
   }
-  for (const { peer, work, variant, ours, refused: why } of result.peers?.rows ?? []) {
-    const name = `our ${work} beside ${peer}, ${variant}`;
+  for (const { peer, job, variant, ours, refused: why } of result.peers?.rows ?? []) {
+    const name = `our ${jobText(job)} beside ${peer}, ${variant}`;
     if (why !== undefined) refused.add(name);
     if (ours) times.set(name, ours);
   }

@@ -1,6 +1,7 @@
 /** A peer as a process of its own: one JSON document per line to it and from it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import type { BlasFacts } from './blas.ts';
 
 /** A peer that is not there, or went away. */
 export class PeerError extends Error {
@@ -15,12 +16,22 @@ export interface PeerCommand {
   readonly args: readonly string[];
   /** Where it runs; this process' folder by default. */
   readonly folder?: string;
+  /** Threads that its libraries may use; 1 by default. */
+  readonly threads?: number;
 }
 
 /** What a peer says of itself after it was told the problem. */
 export interface Hello {
   readonly name: string;
   readonly variants: readonly string[];
+  /** Absent where it uses no BLAS of its own. */
+  readonly blas?: BlasFacts;
+}
+
+/** Of each call, nanoseconds by the clock and of all its processors together, where it tells. */
+export interface Timing {
+  readonly ns: number;
+  readonly cpuNs?: number;
 }
 
 export interface Answer {
@@ -31,6 +42,14 @@ export interface Answer {
 }
 
 const STDERR_KEPT = 2000;
+
+/** Threads are pinned, and those that wait for work sleep: where several spin, they take the cores from what is timed. */
+export const pinned = (threads: number): Record<string, string> => ({
+  OPENBLAS_NUM_THREADS: String(threads),
+  MKL_NUM_THREADS: String(threads),
+  OMP_NUM_THREADS: String(threads),
+  OMP_WAIT_POLICY: 'PASSIVE',
+});
 
 export class Peer {
   readonly hello: Hello;
@@ -44,8 +63,13 @@ export class Peer {
   }
 
   /** Starts a peer and describes the problem to it. Throws {@link PeerError} with one line that says why there is none. */
-  static async start({ name, command, args, folder }: PeerCommand, problem: unknown, ms: number): Promise<Peer> {
-    const child = spawn(command, [...args], { stdio: ['pipe', 'pipe', 'pipe'], ...(folder ? { cwd: folder } : {}) });
+  static async start(peer: PeerCommand, problem: unknown, ms: number): Promise<Peer> {
+    const { name, command, args, folder, threads = 1 } = peer;
+    const child = spawn(command, [...args], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: { ...process.env, ...pinned(threads) },
+      ...(folder ? { cwd: folder } : {}),
+    });
     let complaint = '';
     child.stderr!.on('data', (text: Buffer) => {
       complaint = (complaint + text.toString()).slice(-STDERR_KEPT);
@@ -84,6 +108,7 @@ export class Peer {
       return new Peer(child, next, {
         name: String(hello['name'] ?? name),
         variants: (hello['variants'] ?? []) as string[],
+        ...(hello['blas'] ? { blas: hello['blas'] as BlasFacts } : {}),
       });
     } catch (error) {
       child.kill();
@@ -101,11 +126,11 @@ export class Peer {
     return answer as unknown as Answer;
   }
 
-  /** Nanoseconds of each of `calls` calls back to back, by the peer's own clock. */
-  async time(variant: string, calls: number, ms: number): Promise<number> {
-    const { ns } = await this.ask({ time: variant, calls }, ms);
+  /** What each of `calls` calls back to back takes, by the peer's own clocks. */
+  async time(variant: string, calls: number, ms: number): Promise<Timing> {
+    const { ns, cpuNs } = await this.ask({ time: variant, calls }, ms);
     if (typeof ns !== 'number' || !(ns > 0)) throw new PeerError(`it gave no time but ${JSON.stringify(ns)}`);
-    return ns;
+    return { ns, ...(typeof cpuNs === 'number' ? { cpuNs } : {}) };
   }
 
   stop(): void {

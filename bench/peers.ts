@@ -1,21 +1,21 @@
 /**
  * Other programs at the same work: each peer's losses and gradient are held against ours before it is timed, then it and
- * we take turns. Peers are the user's own programs; one that is absent is said to be absent.
+ * we take turns. Peers are the user's own programs; one that is absent is said to be absent, one that runs on a BLAS
+ * nobody would train with is timed and gives no ratio.
  */
 import { fileURLToPath } from 'node:url';
 import type { Device, Library } from '../engine/index.ts';
 import { distance } from '../experiments/verify/quantity.ts';
-import { type Ours, oursGradient, oursStep, problemOf } from './gradient.ts';
+import { judgeBlas } from './blas.ts';
 import { interleaved, type Ratio, ratioOf } from './interleave.ts';
-import { Peer, type PeerCommand, PeerError } from './peer-process.ts';
-import type { Effort, Spread } from './timing.ts';
-
-export type Work = 'gradient' | 'SOAP step';
+import { type Job, jobText, type Ours, oursOf, problemOf } from './job.ts';
+import { Peer, type PeerCommand, PeerError, type Timing } from './peer-process.ts';
+import { type Effort, type Spread, spread } from './timing.ts';
 
 /** A peer and what it is compared on. */
 export interface PeerSpec extends PeerCommand {
-  readonly work: Work;
-  /** Takes minutes to compile: left out of a quick run. */
+  readonly job: Job;
+  /** Takes minutes: left out of a quick run. */
   readonly slow?: boolean;
   /** What the problem says to this peer alone. */
   readonly extra?: Readonly<Record<string, unknown>>;
@@ -23,7 +23,7 @@ export interface PeerSpec extends PeerCommand {
 
 export interface PeerRow {
   readonly peer: string;
-  readonly work: Work;
+  readonly job: Job;
   readonly variant: string;
   /** Largest of ||theirs - ours|| / ||ours|| over losses and gradient. */
   readonly difference?: number;
@@ -31,18 +31,23 @@ export interface PeerRow {
   readonly firstNs?: number;
   readonly ours?: Spread;
   readonly theirs?: Spread;
-  /** How often we are faster. */
+  /** Processor time of a call, all threads together. */
+  readonly oursCpu?: Spread;
+  readonly theirsCpu?: Spread;
+  /** How often we are faster; absent where the comparison is unfair. */
   readonly ratio?: Ratio;
+  /** Why the times are no measure of the peer. */
+  readonly unfair?: string;
   /** Why no time is given: it is absent or failed; its numbers are not ours. */
   readonly absent?: string;
   readonly refused?: string;
 }
 
-/** Ours, to be read with the rows: dispatches and error against float64. */
+/** Ours, to be read with the rows: dispatches, and error against float64 where the interpreter can be asked. */
 export interface OursRow {
-  readonly work: Work;
+  readonly job: Job;
   readonly dispatches: number;
-  readonly error: number;
+  readonly error?: number;
 }
 
 /** How far losses and gradient of a peer may be from ours: both are float32. */
@@ -57,28 +62,51 @@ export interface PeerOptions {
   readonly python: string;
   /** A checkout of the authors' code with soap.py beside it. */
   readonly authors?: string;
+  /** Threads that peers on the CPU may use. */
+  readonly threads?: number;
 }
+
+/** Runs of a stack that is compared with an ensemble. */
+const ENSEMBLE = 12;
+
+const GRADIENT: Job = { system: 'thermoelasticity', work: 'gradient', runs: 1 };
+const SOAP_STEP: Job = { ...GRADIENT, work: 'SOAP step' };
+const FLOW = 'electroosmotic-flow';
+
+/** What PyTorch is compared on; the flow takes a second a step. */
+const TORCH: readonly { readonly job: Job; readonly slow?: boolean }[] = [
+  { job: GRADIENT },
+  { job: { ...GRADIENT, work: 'Adam step' } },
+  { job: SOAP_STEP },
+  { job: { ...GRADIENT, work: 'Adam step', runs: ENSEMBLE } },
+  { job: { ...GRADIENT, system: FLOW }, slow: true },
+  { job: { ...SOAP_STEP, system: FLOW }, slow: true },
+];
+
+/** Systems that any peer is compared on. */
+export const PEER_SYSTEMS: readonly string[] = [...new Set(TORCH.map(({ job }) => job.system))];
 
 const script = (name: string) => fileURLToPath(new URL(`../bench/peers/${name}`, import.meta.url));
 
-export function peersOf({ python, authors }: PeerOptions): PeerSpec[] {
+export function peersOf({ python, authors, threads = 1 }: PeerOptions): PeerSpec[] {
   const jaxJs = (backend: string): PeerCommand => ({
     name: `jax-js ${backend}`,
     command: process.execPath,
     args: [script('jax_js.mjs'), backend],
   });
+  const inPython = (name: string, file: string, ...args: string[]): PeerCommand => ({
+    name,
+    command: python,
+    args: [script(file), ...args],
+    threads,
+  });
   return [
-    { ...jaxJs('wasm'), work: 'gradient' },
-    { ...jaxJs('webgpu'), work: 'gradient', slow: true },
-    { name: 'PyTorch', command: python, args: [script('torch_peer.py')], work: 'gradient' },
-    { name: 'JAX', command: python, args: [script('jax_peer.py')], work: 'gradient' },
-    {
-      name: "the authors' code",
-      command: python,
-      args: [script('authors_peer.py')],
-      work: 'SOAP step',
-      extra: { authors: authors ?? '' },
-    },
+    { ...jaxJs('wasm'), job: GRADIENT },
+    { ...jaxJs('webgpu'), job: GRADIENT, slow: true },
+    { ...inPython('JAX', 'jax_peer.py'), job: GRADIENT },
+    ...TORCH.map((each) => ({ ...inPython('PyTorch', 'torch_peer.py', 'cpu'), ...each })),
+    ...TORCH.map((each) => ({ ...inPython('PyTorch on CUDA', 'torch_peer.py', 'cuda'), ...each })),
+    { ...inPython("the authors' code", 'authors_peer.py'), job: SOAP_STEP, extra: { authors: authors ?? '' } },
   ];
 }
 
@@ -93,17 +121,24 @@ export interface PeerBench {
 }
 
 export async function benchPeers(bench: PeerBench): Promise<{ ours: OursRow[]; rows: PeerRow[] }> {
-  const { peers, onStart = () => {} } = bench;
+  const { peers, quick = false, onStart = () => {} } = bench;
   const rows: PeerRow[] = [];
   const ours: OursRow[] = [];
-  for (const work of ['gradient', 'SOAP step'] as const) {
-    const specs = peers.filter((spec) => spec.work === work);
-    if (specs.length === 0) continue;
-    onStart(`peers: our ${work}`);
-    const own = await (work === 'gradient' ? oursGradient : oursStep)(bench);
-    ours.push({ work, dispatches: own.dispatches, error: own.error });
+  const jobs = new Map(peers.map(({ job }) => [jobText(job), job]));
+  for (const [text, job] of jobs) {
+    const specs = peers.filter((spec) => jobText(spec.job) === text);
+    const away = specs.map((spec) => whyNot(spec, quick));
+    if (away.every((why) => why !== undefined)) {
+      rows.push(...specs.map((spec, k) => absentRow(spec, away[k]!)));
+      continue;
+    }
+    onStart(`peers: our ${text}`);
+    const own = await oursOf(job, bench);
+    const { dispatches, error } = own;
+    ours.push({ job, dispatches, ...(error === undefined ? {} : { error }) });
     try {
-      for (const spec of specs) rows.push(...(await benchPeer(spec, own, bench)));
+      for (const [k, spec] of specs.entries())
+        rows.push(...(away[k] === undefined ? await benchPeer(spec, own, bench) : [absentRow(spec, away[k])]));
     } finally {
       own.destroy();
     }
@@ -111,26 +146,34 @@ export async function benchPeers(bench: PeerBench): Promise<{ ours: OursRow[]; r
   return { ours, rows };
 }
 
-async function benchPeer(spec: PeerSpec, ours: Ours, { effort, quick, onStart = () => {} }: PeerBench) {
-  const { name, work } = spec;
-  const absent = (why: string): PeerRow[] => [{ peer: name, work, variant: '', absent: why }];
-  if (quick && spec.slow) return absent('left out by --quick: it compiles for a minute or more');
-  if (spec.extra?.['authors'] === '') return absent('name a checkout of it, soap.py beside it, with --authors DIR');
-  onStart(`peers: ${name}`);
+/** Why a peer is not even started. */
+function whyNot({ slow, extra }: PeerSpec, quick: boolean): string | undefined {
+  if (quick && slow) return 'left out by --quick: it takes a minute or more';
+  if (extra?.['authors'] === '') return 'name a checkout of it, soap.py beside it, with --authors DIR';
+  return undefined;
+}
+
+const absentRow = ({ name, job }: PeerSpec, absent: string): PeerRow => ({ peer: name, job, variant: '', absent });
+
+async function benchPeer(spec: PeerSpec, ours: Ours, { effort, onStart = () => {} }: PeerBench): Promise<PeerRow[]> {
+  const { job, threads } = spec;
+  onStart(`peers: ${spec.name}, ${jobText(job)}`);
   let peer: Peer;
   try {
-    peer = await Peer.start(spec, { ...problemOf(), ...spec.extra }, START_MS);
+    peer = await Peer.start(spec, { ...problemOf(job, threads), ...spec.extra }, START_MS);
   } catch (error) {
-    if (error instanceof PeerError) return absent(error.message);
+    if (error instanceof PeerError) return [absentRow(spec, error.message)];
     throw error;
   }
+  const blas = peer.hello.blas && judgeBlas(peer.hello.blas);
+  const name = blas ? `${peer.hello.name}, ${blas.name}` : peer.hello.name;
   const rows: PeerRow[] = [];
   try {
     for (const variant of peer.hello.variants) {
-      onStart(`peers: ${peer.hello.name}, ${variant}`);
-      const row = { peer: peer.hello.name, work, variant };
+      onStart(`peers: ${name}, ${variant}`);
+      const row = { peer: name, job, variant };
       try {
-        rows.push({ ...row, ...(await benchVariant(peer, variant, ours, effort)) });
+        rows.push({ ...row, ...(await benchVariant(peer, variant, ours, effort, blas?.unfair)) });
       } catch (error) {
         if (!(error instanceof PeerError)) throw error;
         rows.push({ ...row, absent: error.message });
@@ -142,14 +185,50 @@ async function benchPeer(spec: PeerSpec, ours: Ours, { effort, quick, onStart = 
   return rows;
 }
 
-async function benchVariant(peer: Peer, variant: string, ours: Ours, effort: Effort): Promise<Partial<PeerRow>> {
+async function benchVariant(
+  peer: Peer,
+  variant: string,
+  ours: Ours,
+  effort: Effort,
+  unfair: string | undefined,
+): Promise<Partial<PeerRow>> {
   const { losses = [], gradient = [], firstNs } = await peer.check(variant, CHECK_MS);
   const difference = Math.max(apart(losses, ours.losses), apart(gradient, ours.gradient));
   if (!(difference <= AGREEMENT))
     return { difference, refused: `its numbers are not ours: ${difference.toExponential(1)} > ${AGREEMENT}` };
-  const theirs = { name: variant, time: (calls: number) => peer.time(variant, calls, SAMPLE_MS) };
-  const [own, their] = (await interleaved([ours, theirs], effort)) as [Spread, Spread];
-  return { difference, firstNs, ours: own, theirs: their, ratio: ratioOf(own, their) };
+  const [own, their] = [
+    watched('Tapir', (calls) => ownTime(ours, calls)),
+    watched(variant, (calls) => peer.time(variant, calls, SAMPLE_MS)),
+  ];
+  const [oursTime, theirsTime] = (await interleaved([own, their], effort)) as [Spread, Spread];
+  return {
+    difference,
+    firstNs,
+    ours: oursTime,
+    theirs: theirsTime,
+    ...(own.cpu.length > 0 ? { oursCpu: spread(own.cpu) } : {}),
+    ...(their.cpu.length > 0 ? { theirsCpu: spread(their.cpu) } : {}),
+    ...(unfair === undefined ? { ratio: ratioOf(oursTime, theirsTime) } : { unfair }),
+  };
+}
+
+/** A contestant that keeps the processor times beside what it is timed by. */
+function watched(name: string, run: (calls: number) => Promise<Timing>) {
+  const cpu: number[] = [];
+  const time = async (calls: number) => {
+    const { ns, cpuNs } = await run(calls);
+    if (cpuNs !== undefined) cpu.push(cpuNs);
+    return ns;
+  };
+  return { name, cpu, time };
+}
+
+/** On a software adapter the threads that play the GPU are this process' own. */
+async function ownTime(ours: Ours, calls: number): Promise<Timing> {
+  const before = process.cpuUsage();
+  const ns = await ours.time(calls);
+  const { user, system } = process.cpuUsage(before);
+  return { ns, cpuNs: (1e3 * (user + system)) / calls };
 }
 
 const apart = (theirs: readonly number[], ours: ArrayLike<number>) =>

@@ -1,6 +1,7 @@
 /** Laplacian, stack and peers as tables: one description for text and for Markdown. */
 import type { BenchResult } from './bench.ts';
 import type { Ratio } from './interleave.ts';
+import { jobText } from './job.ts';
 import type { LaplacianRow } from './laplacian.ts';
 import type { StackRow } from './stack.ts';
 import type { Spread } from './timing.ts';
@@ -74,39 +75,45 @@ export function stackTable(rows: readonly StackRow[]): Table {
 export function peersTable({ ours, rows }: NonNullable<BenchResult['peers']>): Table {
   const named = new Set<string>();
   const cells = rows.flatMap((row): string[][] => {
-    const { peer, work, variant, ours: own, theirs, ratio, difference, firstNs } = row;
-    const title = named.has(peer) ? [] : [[`${peer}: ${work}${row.variant === '' ? `: ${row.absent}` : ''}`]];
-    named.add(peer);
-    if (variant === '') return title;
+    const { peer, job, variant, ours: own, theirs, oursCpu, theirsCpu, ratio, unfair, difference, firstNs } = row;
+    const across = [jobText(job), `  ${peer}`];
+    const title = across.filter((_, k) => !named.has(across.slice(0, k + 1).join())).map((line) => [line]);
+    named.add(across[0]!).add(across.join());
+    if (variant === '') return [...title.slice(0, -1), [`  ${peer}: ${row.absent}`]];
+    if (title.length > 0 && unfair !== undefined) title.push([`    UNFAIR, no ratio: ${unfair}`]);
     const why = row.refused ? `REFUSED: ${row.refused}` : row.absent;
-    if (why) return [...title, [`  ${variant}: ${why}`]];
+    if (why) return [...title, [`    ${variant}: ${why}`]];
     return [
       ...title,
       [
-        `  ${variant}`,
-        ms(theirs!.medianNs),
+        `    ${variant}`,
         ms(theirs!.minNs),
-        ms(own!.medianNs),
+        ms(theirs!.medianNs),
+        theirsCpu ? ms(theirsCpu.medianNs) : '',
         ms(own!.minNs),
-        ...both(ratio),
+        ms(own!.medianNs),
+        oursCpu ? ms(oursCpu.medianNs) : '',
+        ...(unfair === undefined ? both(ratio) : ['unfair', '']),
         firstNs === undefined ? '' : (firstNs / 1e9).toFixed(1),
         difference!.toExponential(0),
       ],
     ];
   });
   return {
-    title: 'thermoelasticity against other programs',
-    head: ['peer', 'ms', 'fastest', 'Tapir', 'fastest', 'Tapir is', '', 'first, s', 'apart'],
+    title: 'other programs at the same work',
+    head: ['peer', 'ms', 'median', 'CPU', 'Tapir', 'median', 'CPU', 'Tapir is', '', '1st, s', 'apart'],
     rows: cells,
-    right: [1, 2, 3, 4, 5, 6, 7],
+    right: [1, 2, 3, 4, 5, 6, 7, 8, 9],
     notes: [
       ...ours.map(
-        ({ work, dispatches, error }) =>
-          `Tapir, ${work}: ${dispatches} dispatches, ${error.toExponential(1)} from float64 in losses and gradient.`,
+        ({ job, dispatches, error }) =>
+          `Tapir, ${jobText(job)}: ${dispatches} dispatches${error === undefined ? '' : `, ${error.toExponential(1)} from float64 in losses and gradient`}.`,
       ),
-      'ms: medians, and the fastest; a peer and Tapir take turns. Tapir is .. faster by fastest, by median.',
+      'ms: a call by the clock, the fastest and the median; a peer and Tapir take turns.',
+      'CPU: milliseconds of processor time, all threads together, median.',
+      'Tapir is .. faster by fastest, by median; below 1 it is slower.',
       'apart: losses and gradient from ours; a peer whose numbers are not ours is REFUSED and not timed.',
-      'first: the first call, with compiling.',
+      '1st: the first call, with compiling.',
     ],
   };
 }

@@ -3,7 +3,7 @@
 The problem names a checkout that holds thermoelasticity_1d.py and soap.py. Their training loop runs as it is; the
 optimizer's `zero_grad` (begin of a step) and `step` (its end) are watched, so a step is: residuals, gradients of each
 term, weighting, SOAP. Their error at the evaluation points after each step is not counted.
-Same protocol as torch_peer.py; a check tells losses and weighted gradient of the first step.
+protocol.py says how to talk to it; a check tells losses and weighted gradient of the first step.
 """
 
 import json
@@ -12,20 +12,13 @@ import sys
 import time
 import types
 
-answers, sys.stdout = sys.stdout, sys.stderr
-
-
-def answer(**what):
-    answers.write(json.dumps(what) + "\n")
-    answers.flush()
-
+from protocol import answer, blas, failed, missing
 
 given = json.loads(sys.stdin.readline())
 try:
     import torch
 except Exception as error:
-    answer(missing=f"PyTorch does not import: {error}")
-    sys.exit(0)
+    missing(f"PyTorch does not import: {error}")
 for name in ("matplotlib", "matplotlib.pyplot"):
     try:
         __import__(name)
@@ -35,8 +28,7 @@ for name in ("matplotlib", "matplotlib.pyplot"):
 folder = os.path.abspath(given["authors"])
 for name in ("thermoelasticity_1d.py", "soap.py"):
     if not os.path.exists(os.path.join(folder, name)):
-        answer(missing=f"the folder given with --authors holds no {name}")
-        sys.exit(0)
+        missing(f"the folder given with --authors holds no {name}")
 sys.path.insert(0, folder)
 import soap
 
@@ -48,24 +40,23 @@ class Done(Exception):
 class Watched(soap.SOAP):
     """Answers requests between steps: `self.left` steps still belong to the one being served."""
 
-    left, counted, asked, began, first = 0, 0, {}, 0, True
+    left, counted, processor, asked, first = 0, 0, 0, {}, True
+    began, began_processor = 0, 0
 
     def zero_grad(self, *args, **kwargs):
         if self.left == 0:
             self.serve()
-        self.began = time.perf_counter_ns()
+        self.began, self.began_processor = time.perf_counter_ns(), time.process_time_ns()
         return super().zero_grad(*args, **kwargs)
 
     def serve(self):
         if "time" in self.asked:
-            answer(ns=self.counted / self.asked["calls"])
+            answer(ns=self.counted / self.asked["calls"], cpuNs=self.processor / self.asked["calls"])
         line = sys.stdin.readline()
         if not line:
             raise Done
         self.asked = json.loads(line)
-        variant = self.asked.get("check") or self.asked["time"]
-        torch.set_num_threads(variants[variant])
-        self.left, self.counted = self.asked.get("calls", 1), 0
+        self.left, self.counted, self.processor = self.asked.get("calls", 1), 0, 0
         if "check" in self.asked and not self.first:
             answer(**self.seen)
             self.asked = {}
@@ -76,6 +67,7 @@ class Watched(soap.SOAP):
             self.look()
         result = super().step(*args, **kwargs)
         self.counted += time.perf_counter_ns() - self.began
+        self.processor += time.process_time_ns() - self.began_processor
         self.left -= 1
         if "check" in self.asked and self.left == 0:
             answer(**self.seen, firstNs=self.counted)
@@ -93,20 +85,18 @@ class Watched(soap.SOAP):
         self.first = False
 
 
-variants = {
-    f"{threads} thread{'s' if threads > 1 else ''}": threads for threads in sorted({1, given["cores"]})
-}
+torch.set_num_threads(given["threads"])
 soap.SOAP = Watched
 import thermoelasticity_1d as theirs
 
 p = given["parameters"]
 sys.argv = ["thermoelasticity_1d.py", "--optimizer", "soap", "--weighting", "gradnorm", "--epochs", str(10**9)]
 sys.argv += ["--gamma", str(p["gamma"]), "--kappa", str(p["kappa"]), "--E-modulus", str(p["E"]), "--seed", "42"]
-answer(name=f"the authors' code, PyTorch {torch.__version__}", variants=list(variants))
+answer(name=f"the authors' code, PyTorch {torch.__version__}, CPU", variants=["as published"], blas=blas(torch))
 torch.cuda.is_available = lambda: False
 try:
     theirs.train(theirs.parse_args())
 except Done:
     pass
 except Exception as error:
-    answer(failed=f"{type(error).__name__}: {error}".split("\n")[0])
+    failed(error)

@@ -1,7 +1,7 @@
 /**
  * jax-js as a peer of `tapir bench peers`: the loss of thermoelasticity and its gradient on one backend, `wasm` or
  * `webgpu` (the last argument). The package is taken from the user's project, the folder this runs in. The protocol is
- * that of torch_peer.py: one JSON document per line, in on stdin and out on stdout.
+ * that of protocol.py: one JSON document per line, in on stdin and out on stdout.
  */
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -68,7 +68,7 @@ function problem({ numpy: np, jvp, jit, valueAndGrad }) {
     return widths.slice(1).flatMap((out, k) => [take([out, widths[k]]), take([out])]);
   });
   const data = Object.fromEntries(Object.entries(given.data).map(([name, values]) => [name, column(values)]));
-  const fixed = { x: column(points.interior), ends: column(points.ends), ...data };
+  const fixed = { x: column(points.interior.x), ends: column(points.ends.x), ...data };
 
   /** u at x; takes x, borrows the network. */
   const network = (net, x) => {
@@ -128,13 +128,14 @@ async function check(call) {
 
 /** Waits for the results of every call, frees them outside the time of the next only where that is free of charge. */
 async function time(call, calls, jax) {
-  const from = performance.now();
+  const [from, before] = [performance.now(), process.cpuUsage()];
   for (let k = 0; k < calls; k++) {
     const all = leaves(call());
     await jax.blockUntilReady(all);
     for (const v of all) v.dispose();
   }
-  return { ns: (1e6 * (performance.now() - from)) / calls };
+  const { user, system } = process.cpuUsage(before);
+  return { ns: (1e6 * (performance.now() - from)) / calls, cpuNs: (1e3 * (user + system)) / calls };
 }
 
 let loaded;

@@ -1,24 +1,16 @@
-"""JAX as a peer of `tapir bench peers`; the protocol is that of torch_peer.py."""
+"""JAX as a peer of `tapir bench peers`: the loss of thermoelasticity and its gradient; protocol.py says how to talk to it."""
 
 import json
 import sys
-import time
 
-answers, sys.stdout = sys.stdout, sys.stderr
-
-
-def answer(**what):
-    answers.write(json.dumps(what) + "\n")
-    answers.flush()
-
+from protocol import answer, missing, serve
 
 try:
     import jax
     import jax.numpy as jnp
     import numpy
 except Exception as error:
-    answer(missing=f"JAX does not import: {error}")
-    sys.exit(0)
+    missing(f"JAX does not import: {error}")
 
 
 def unflatten(theta, widths):
@@ -54,7 +46,7 @@ def main():
     widths = [1] + [given["width"]] * given["hidden"] + [1]
     array = lambda values: jnp.asarray(numpy.asarray(values, dtype=numpy.float32))
     thetas = [unflatten(array(theta), widths) for theta in given["theta"]]
-    x, ends = array(given["points"]["interior"]), array(given["points"]["ends"])
+    x, ends = array(given["points"]["interior"]["x"]), array(given["points"]["ends"]["x"])
     data = {name: array(values) for name, values in given["data"].items()}
     p = given["parameters"]
 
@@ -72,23 +64,21 @@ def main():
     functions = {"eager": eager, "jit": jax.jit(eager)}
     device = jax.devices()[0]
     answer(name=f"JAX {jax.__version__}, {device.platform} {device.device_kind}", variants=list(functions))
-    for line in sys.stdin:
-        asked = json.loads(line)
-        try:
-            start = time.perf_counter_ns()
-            function = functions[asked.get("check") or asked["time"]]
-            for _ in range(asked.get("calls", 1)):
-                result = function(thetas, x, ends, data)
-            (_, losses), gradient = jax.block_until_ready(result)
-            ns = time.perf_counter_ns() - start
-            if "check" in asked:
-                parts = [leaf.reshape(-1) for net in gradient for layer in net for leaf in layer]
-                flat = numpy.concatenate([numpy.asarray(part) for part in parts]).tolist()
-                answer(losses=numpy.asarray(losses).tolist(), gradient=flat, firstNs=ns)
-            else:
-                answer(ns=ns / asked["calls"])
-        except Exception as error:
-            answer(failed=f"{type(error).__name__}: {error}".split("\n")[0])
+    last = []
+
+    def variant(function):
+        def call(want):
+            last[:] = [function(thetas, x, ends, data)]
+            if not want:
+                return None
+            (_, losses), gradient = jax.block_until_ready(last[0])
+            parts = [leaf.reshape(-1) for net in gradient for layer in net for leaf in layer]
+            flat = numpy.concatenate([numpy.asarray(part) for part in parts]).tolist()
+            return numpy.asarray(losses).tolist(), flat
+
+        return call
+
+    serve({name: variant(function) for name, function in functions.items()}, lambda: jax.block_until_ready(last))
 
 
 main()

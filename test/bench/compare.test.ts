@@ -74,7 +74,8 @@ describe('comparing', () => {
 
   it('finds what is refused now, in every part', () => {
     const row = { way: 'fused kernel', what: 'u_xx', error: 0, tolerance: 1, dispatches: 7, bytes: 1 } as const;
-    const peer = { peer: 'P', work: 'gradient', variant: 'eager' } as const;
+    const job = { system: 'thermoelasticity', work: 'gradient', runs: 1 } as const;
+    const peer = { peer: 'P', job, variant: 'eager' };
     const a = run({
       laplacian: [{ ...row, time: spread(1e6) }],
       peers: { ours: [], rows: [{ ...peer, ours: spread(1e6), theirs: spread(2e6) }] },
@@ -83,7 +84,10 @@ describe('comparing', () => {
       laplacian: [{ ...row, refused: 'error 1 > 0' }],
       peers: { ours: [], rows: [{ ...peer, refused: 'its numbers are not ours' }] },
     });
-    expect(verdicts(a, b)).toEqual(['refused: laplacian fused kernel, u_xx', 'refused: our gradient beside P, eager']);
+    expect(verdicts(a, b)).toEqual([
+      'refused: laplacian fused kernel, u_xx',
+      'refused: our thermoelasticity, gradient beside P, eager',
+    ]);
   });
 
   it('names what is missing, without failing', () => {

@@ -91,6 +91,7 @@ describe('tables', () => {
 
   it('are Markdown with as many cells in every row', () => {
     const time = { medianNs: 2, minNs: 1, p90Ns: 3, samples: 3 };
+    const job = { system: 'symmetric', work: 'gradient', runs: 1 } as const;
     const result: BenchResult = {
       date: '2026-01-01T00:00:00.000Z',
       machine: { adapter: 'llvmpipe', software: true, cpu: 'c', cores: 2, node: 'v20' } as BenchResult['machine'],
@@ -100,12 +101,12 @@ describe('tables', () => {
       dispatch: { empty: time, dependent: time, submission: time },
       laplacian,
       stack,
-      peers: { ours: [], rows: [{ peer: 'P', work: 'gradient', variant: '', absent: 'a | b' }] },
+      peers: { ours: [], rows: [{ peer: 'P', job, variant: '', absent: 'a | b' }] },
     };
     const text = markdown(result);
     expect(text).toContain('# tapir bench on llvmpipe');
     expect(text).toContain('something else was running');
-    expect(text).toContain('**P: gradient: a \\| b**');
+    expect(text).toContain('**P: a \\| b**');
     const blocks = text.split(/\n{2,}/).filter((block) => block.startsWith('|'));
     expect(blocks).toHaveLength(3);
     for (const block of blocks)
