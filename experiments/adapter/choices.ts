@@ -1,5 +1,4 @@
 /** Which version serves which kernel call: calls as text, choices that were measured, and what a plan really took. */
-import { createHash } from 'node:crypto';
 import {
   type Call,
   type Capabilities,
@@ -40,7 +39,17 @@ export function shadersOf(kernel: Kernel, call: Call, device: Capabilities): str
     version.name,
     version.supports(own, device) ? version.build(own, device) : null,
   ]);
-  return createHash('sha256').update(JSON.stringify(builds)).digest('hex').slice(0, 12);
+  return digest(JSON.stringify(builds));
+}
+
+/** Sixteen hexadecimal digits that tell texts apart: FNV-1a, over the text and over the text backwards. */
+function digest(text: string): string {
+  let [forwards, backwards] = [0x811c9dc5, 0x811c9dc5];
+  for (let k = 0; k < text.length; k++) {
+    forwards = Math.imul(forwards ^ text.charCodeAt(k), 0x01000193);
+    backwards = Math.imul(backwards ^ text.charCodeAt(text.length - 1 - k), 0x01000193);
+  }
+  return [forwards, backwards].map((half) => (half >>> 0).toString(16).padStart(8, '0')).join('');
 }
 
 /** For `compile`: what was chosen, unless the shaders have changed since. */

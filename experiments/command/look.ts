@@ -6,9 +6,9 @@ import { computes, fingerprint } from '../adapter/fingerprint.ts';
 import { readCache, type TuneCache } from '../adapter/tune-cache.ts';
 import { table } from '../show/table.ts';
 import { UsageError } from '../training/settings.ts';
-import { readGolden } from '../verify/golden.ts';
+import { readGolden, verify } from '../verify/golden-file.ts';
 import { type CheckResult, casesOf, check } from '../verify/kernels.ts';
-import { type CaseResult, verify } from '../verify/system.ts';
+import type { CaseResult } from '../verify/system.ts';
 import { type Global, jsonOption, pinOption, putJson, say, withDevice } from './output.ts';
 
 export function verifyCommand(): Command {

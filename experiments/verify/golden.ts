@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs';
-import { basename } from 'node:path';
+/** Golden cases: reference data from outside, checked before it is used. */
 import { z } from 'zod';
 import { UserError } from '../../engine/index.ts';
 import type { Layer, NetworkWeights } from '../../systems/initialise.ts';
-import { readSafetensors, SafetensorsError, type Tensor } from '../disk/safetensors.ts';
+import { parseSafetensors, SafetensorsError, type Tensor } from '../disk/safetensors-bytes.ts';
 
 /** A golden case that cannot be used; the one-line message names the file and the field. */
 export class GoldenError extends UserError {
@@ -116,16 +115,16 @@ export interface TorchInitCase extends z.infer<typeof torchInitSchema> {
 export type GoldenCase = SystemCase | SoapCase | TorchInitCase;
 
 /**
- * Reads NAME.json and, except for initial weights, the tensors of NAME.safetensors beside it. Everything is checked:
+ * A case from the text of NAME.json and, except for initial weights, the bytes of NAME.safetensors. Everything is checked:
  * types, shapes against the networks and points, the same loss terms throughout, finite numbers. Throws
- * {@link GoldenError}.
+ * {@link GoldenError}, naming `file`, which is NAME.json.
  */
-export function readGolden(path: string): GoldenCase {
-  const file = basename(path);
-  const json = readJson(path);
+export function parseGolden(file: string, text: string, tensors: () => Uint8Array): GoldenCase {
+  const json = parseJson(file, text);
   const keys = z.looseObject({}).safeParse(json).data;
-  if (keys && 'system' in keys) return systemCase(file, check(file, systemSchema, json), Tensors.beside(path));
-  if (keys && keys['kind'] === 'soap') return soapCase(file, check(file, soapSchema, json), Tensors.beside(path));
+  const beside = () => Tensors.from(file.replace(/(\.json)?$/, '.safetensors'), tensors());
+  if (keys && 'system' in keys) return systemCase(file, check(file, systemSchema, json), beside());
+  if (keys && keys['kind'] === 'soap') return soapCase(file, check(file, soapSchema, json), beside());
   if (keys && 'cases' in keys)
     return { kind: 'torch-init', file, ...torchInit(file, check(file, torchInitSchema, json)) };
   throw new GoldenError(`${file}: not a golden case; one has the field "system", "kind": "soap" or "cases"`);
@@ -138,19 +137,11 @@ export function pointsOf({ file, points }: SystemCase, group: string): Points {
   return found;
 }
 
-function readJson(path: string): unknown {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new GoldenError(`${path} cannot be read: ${(error as Error).message}`, { cause: error });
-  }
+function parseJson(file: string, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new GoldenError(`${basename(path)} is not JSON (truncated?): ${oneLine((error as Error).message)}`, {
-      cause: error,
-    });
+    throw new GoldenError(`${file} is not JSON (truncated?): ${oneLine((error as Error).message)}`, { cause: error });
   }
 }
 
@@ -249,10 +240,9 @@ class Tensors {
     this.#tensors = tensors;
   }
 
-  static beside(path: string): Tensors {
-    const sibling = path.replace(/(\.json)?$/, '.safetensors');
+  static from(file: string, bytes: Uint8Array): Tensors {
     try {
-      return new Tensors(basename(sibling), readSafetensors(sibling).tensors);
+      return new Tensors(file, parseSafetensors(bytes, file).tensors);
     } catch (error) {
       if (error instanceof SafetensorsError) throw new GoldenError(oneLine(error.message), { cause: error });
       throw error;

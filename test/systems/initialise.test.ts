@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { readGolden } from '../../experiments/verify/golden.ts';
+import { readGolden } from '../../experiments/verify/golden-file.ts';
 import { NetworkError, parameterCount } from '../../systems/architecture.ts';
 import { flatten, initialise, layerShapes, unflatten } from '../../systems/initialise.ts';
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { pointsOf, readGolden, type SystemCase } from '../../experiments/verify/golden.ts';
+import { pointsOf, type SystemCase } from '../../experiments/verify/golden.ts';
+import { readGolden } from '../../experiments/verify/golden-file.ts';
 import {
   boundaryLayerPoints,
   channelPoints,

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { pointsOf, readGolden } from '../../experiments/verify/golden.ts';
+import { pointsOf } from '../../experiments/verify/golden.ts';
+import { readGolden } from '../../experiments/verify/golden-file.ts';
 import {
   channelPotential,
   PoissonBoltzmannError,

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readSafetensors, type Tensor, tensor, writeSafetensors } from '../../../experiments/disk/safetensors.ts';
-import { GoldenError, pointsOf, readGolden, type SystemCase } from '../../../experiments/verify/golden.ts';
+import { GoldenError, pointsOf, type SystemCase } from '../../../experiments/verify/golden.ts';
+import { readGolden } from '../../../experiments/verify/golden-file.ts';
 import { parameterCount } from '../../../systems/architecture.ts';
 import { flatten } from '../../../systems/initialise.ts';
 

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Device, openDevice } from '../../../engine/index.ts';
 import { readSafetensors, writeSafetensors } from '../../../experiments/disk/safetensors.ts';
-import { type CaseResult, verify } from '../../../experiments/verify/system.ts';
+import { verify } from '../../../experiments/verify/golden-file.ts';
+import type { CaseResult } from '../../../experiments/verify/system.ts';
 import { library } from '../../../kernels/index.ts';
 
 const golden = 'test/golden';
