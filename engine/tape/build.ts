@@ -1,6 +1,7 @@
 /** The functions one writes mathematics with. Each appends nodes to the tape of its operands. */
-import { broadcastShapes, type Shape, ShapeError, sameShape, sizeOf } from './shape.ts';
-import { type Derivative, type Graph, type Params, Tape, type Var } from './tape.ts';
+import { TapeError } from './error.ts';
+import { broadcastShapes, checkAxis, type Shape, ShapeError, sameShape, show, sizeOf } from './shape.ts';
+import { type Derivative, type Graph, graphOf, type Params, Tape, tapeOf, type Var } from './tape.ts';
 
 export type Operand = Var | number;
 
@@ -82,7 +83,9 @@ export function broadcast(x: Var, shape: Shape): Var {
 }
 
 export function transpose(x: Var, perm: readonly number[]): Var {
-  return perm.every((from, to) => from === to) ? x : x.tape.append('transpose', [x], { perm });
+  return perm.length === x.shape.length && perm.every((from, to) => from === to)
+    ? x
+    : x.tape.append('transpose', [x], { perm });
 }
 
 export function reshape(x: Var, shape: Shape): Var {
@@ -92,6 +95,7 @@ export function reshape(x: Var, shape: Shape): Var {
 export function concat(parts: readonly Var[], axis: number): Var {
   const [first] = parts;
   if (!first) throw new ShapeError('concat needs at least one part');
+  checkAxis(first.shape, axis);
   return parts.length === 1 ? first : first.tape.append('concat', parts, { axis });
 }
 
@@ -144,20 +148,26 @@ export function composite(
   inputs: readonly Var[],
   body: (inputs: Var[]) => readonly Var[],
 ): Var[] {
-  const tape = inputs[0]!.tape;
-  const inner = new Tape(tape.rule);
+  const inner = new Tape(tapeOf(`composite ${name}: an input`, inputs).rule);
+  for (const own of DERIVED)
+    if (own in args)
+      throw new TapeError(`composite ${name}: the argument ${own} belongs to derivatives`, { remedy: 'rename it' });
   const formal = inputs.map((v, k) => input(inner, `in${k}`, v.shape));
   const outputs = body(formal);
-  return bind(name, args, inputs, {
-    nodes: inner.nodes,
-    inputs: formal.map((v) => v.id),
-    outputs: outputs.map((v) => v.id),
-  });
+  tapeOf(`composite ${name}: an output of its body`, [...formal, ...outputs]);
+  return bind(name, args, inputs, graphOf(formal, outputs));
 }
+
+/** What a derivative adds to the arguments of its composite: whose arguments, and which inputs and outputs take part. */
+const DERIVED = ['of', 'wrt', 'given'];
 
 /** A composite node with a body that exists already; `derivative` marks an adjoint or tangent. Returns its outputs. */
 export function bind(name: string, args: Params, inputs: readonly Var[], body: Graph, derivative?: Derivative): Var[] {
-  const tape = inputs[0]!.tape;
+  const tape = tapeOf(`composite ${name}: an input`, inputs);
+  if (body.outputs.length === 0) throw new TapeError(`composite ${name} has no outputs`);
+  const [given, taken] = [inputs.map((v) => v.shape), body.inputs.map((id) => body.nodes[id]!.shape)];
+  if (given.length !== taken.length || !given.every((shape, k) => sameShape(shape, taken[k]!)))
+    throw new ShapeError(`composite ${name} takes ${taken.map(show).join(' ')}, not ${given.map(show).join(' ')}`);
   const node = tape.append('composite', inputs, { name, args, body, ...(derivative && { derivative }) });
   return body.outputs.map((_, index) => tape.append('pick', [node], { index }));
 }

@@ -4,9 +4,12 @@
  */
 import { add, broadcast, concat, constant, full, mul, reshape, stack, sum, transpose, zeros } from './build.ts';
 import { compositeAdjoint, compositeTangent } from './composite.ts';
+import { TapeError } from './error.ts';
 import { compositeAt, isLinear, isReduction, rowOf, transposeOf } from './ops.ts';
-import { ShapeError, show, sizeOf } from './shape.ts';
-import type { Tape, Var } from './tape.ts';
+import { ShapeError, sameShape, show, sizeOf } from './shape.ts';
+import { type Tape, tapeOf, type Var } from './tape.ts';
+
+const NONE: ReadonlySet<number> = new Set();
 
 /** A value for each of `X`; a list whose length is known gives one of the same length. */
 export type Each<X extends readonly Var[]> = { -readonly [K in keyof X]: Var };
@@ -21,7 +24,10 @@ export function vjp<const X extends readonly Var[]>(
   wrt: X,
 ): Each<X>;
 export function vjp(outputs: readonly Var[], cotangents: readonly Var[], wrt: readonly Var[]): Var[] {
-  const tape = outputs[0]!.tape;
+  if (outputs.length === 0) throw new TapeError('vjp needs at least one output');
+  if (outputs.length !== cotangents.length)
+    throw new TapeError(`vjp takes one cotangent for each output: ${outputs.length}, not ${cotangents.length}`);
+  const tape = tapeOf('vjp: an output, cotangent or wrt', [...outputs, ...cotangents, ...wrt]);
   const active = between(tape, wrt, outputs);
   const bars = new Map<number, Var>();
   const tuples = new Map<number, (Var | undefined)[]>();
@@ -30,15 +36,14 @@ export function vjp(outputs: readonly Var[], cotangents: readonly Var[], wrt: re
     bars.set(id, sofar ? add(sofar, bar) : bar);
   };
   outputs.forEach((y, k) => {
-    if (String(y.shape) !== String(cotangents[k]!.shape))
-      throw new ShapeError(`the cotangent of ${show(y.shape)} has shape ${show(cotangents[k]!.shape)}`);
-    if (active[y.id]) accumulate(y.id, cotangents[k]!);
+    checkLike(y, 'cotangent', cotangents[k]!);
+    if (active.has(y.id)) accumulate(y.id, cotangents[k]!);
   });
-  for (let id = active.length - 1; id >= 0; id--) {
+  for (const id of [...active].reverse()) {
     const bar = bars.get(id);
     const tuple = tuples.get(id);
     const node = tape.nodes[id]!;
-    if (!active[id] || (!bar && !tuple)) continue;
+    if (!bar && !tuple) continue;
     tape.provenance(derived(node.scope, 'adjoint'), () => {
       if (node.op === 'pick') {
         const of = node.inputs[0]!;
@@ -48,13 +53,13 @@ export function vjp(outputs: readonly Var[], cotangents: readonly Var[], wrt: re
         bundle[at] = sofar && bar ? add(sofar, bar) : (bar ?? sofar);
         tuples.set(of, bundle);
       } else if (tuple) {
-        const live = node.inputs.flatMap((k, at) => (active[k] ? [at] : []));
+        const live = node.inputs.flatMap((k, at) => (active.has(k) ? [at] : []));
         compositeAdjoint(tape, id, tuple, live, vjp).forEach((x, k) => {
           accumulate(node.inputs[live[k]!]!, x);
         });
       } else {
         node.inputs.forEach((k, at) => {
-          const x = active[k] ? pullBack(tape, id, at, bar!) : null;
+          const x = active.has(k) ? pullBack(tape, id, at, bar!) : null;
           if (x) accumulate(k, x);
         });
       }
@@ -63,10 +68,15 @@ export function vjp(outputs: readonly Var[], cotangents: readonly Var[], wrt: re
   return wrt.map((x) => bars.get(x.id) ?? zeros(tape, x.shape));
 }
 
-/** Jacobian-vector product, forward mode: d(output)/d(of) applied to each seed's tangent and summed, for each output. */
+/**
+ * Jacobian-vector product, forward mode: the total derivative d(output)/d(of) applied to each seed's tangent, summed over
+ * the seeds, for each output. It is the transpose of {@link vjp}, also where one seeded value depends on another.
+ */
 export function jvp<const Y extends readonly Var[]>(outputs: Y, seeds: readonly { of: Var; tangent: Var }[]): Each<Y>;
 export function jvp(outputs: readonly Var[], seeds: readonly { of: Var; tangent: Var }[]): Var[] {
-  const tape = outputs[0]!.tape;
+  if (outputs.length === 0) throw new TapeError('jvp needs at least one output');
+  const values = [...outputs, ...seeds.flatMap(({ of, tangent }) => [of, tangent])];
+  const tape = tapeOf('jvp: an output, seed or tangent', values);
   const dots = tangents(outputs, seeds);
   return outputs.map((y) => dots.get(y.id) ?? zeros(tape, y.shape));
 }
@@ -98,51 +108,63 @@ function oneHot(like: Var, at: number): Var {
   return reshape(concat(at < size - 1 ? [...parts, zeros(tape, [size - at - 1])] : parts, 0), like.shape);
 }
 
-/** The tangents of nodes that depend on the seeds (absent: zero). A seeded node keeps its seed. */
-export function tangents(outputs: readonly Var[], seeds: readonly { of: Var; tangent: Var }[]): Map<number, Var> {
-  const tape = outputs[0]!.tape;
+/**
+ * The tangents of nodes that depend on the seeds (absent: zero). A seed adds to what comes from other seeds; but a node
+ * among `ends` keeps its seed, or has no tangent, whatever it depends on.
+ */
+export function tangents(
+  outputs: readonly Var[],
+  seeds: readonly { of: Var; tangent: Var }[],
+  ends: ReadonlySet<number> = NONE,
+): Map<number, Var> {
   const dots = new Map<number, Var>();
-  const tuples = new Map<number, Map<number, Var>>();
+  const accumulate = (id: number, dot: Var) => {
+    const sofar = dots.get(id);
+    dots.set(id, sofar ? add(sofar, dot) : dot);
+  };
   for (const { of, tangent } of seeds) {
-    if (String(of.shape) !== String(tangent.shape))
-      throw new ShapeError(`the tangent of ${show(of.shape)} has shape ${show(tangent.shape)}`);
-    dots.set(of.id, tangent);
+    checkLike(of, 'tangent', tangent);
+    accumulate(of.id, tangent);
   }
-  const active = between(
-    tape,
-    seeds.map((seed) => seed.of),
-    outputs,
-    true,
-  );
-  active.forEach((live, id) => {
+  const { tape } = outputs[0]!;
+  const from = seeds.map((seed) => seed.of);
+  const tuples = new Map<number, Map<number, Var>>();
+  for (const id of between(tape, from, outputs, ends)) {
+    if (ends.has(id)) continue;
     const node = tape.nodes[id]!;
-    if (!live || dots.has(id)) return;
     tape.provenance(derived(node.scope, 'tangent'), () => {
       if (node.op === 'composite') tuples.set(id, compositeTangent(tape, id, dots, jvp));
       else {
         const dot =
           node.op === 'pick' ? tuples.get(node.inputs[0]!)?.get(node.params.index) : pushForward(tape, id, dots);
-        if (dot) dots.set(id, dot);
+        if (dot) accumulate(id, dot);
       }
     });
-  });
+  }
   return dots;
 }
 
-/** Marks what lies between `from` and `to`; with `stop`, paths through a `from` to another `from` do not count. */
-function between(tape: Tape, from: readonly Var[], to: readonly Var[], stop = false): boolean[] {
-  const last = Math.max(...to.map((v) => v.id));
-  const ends = new Set(stop ? from.map((v) => v.id) : []);
-  const needed = new Array<boolean>(last + 1).fill(false);
-  for (const v of to) needed[v.id] = true;
-  for (let id = last; id >= 0; id--) {
-    if (!needed[id] || ends.has(id)) continue;
-    for (const k of tape.nodes[id]!.inputs) needed[k] = true;
-  }
-  const active = new Array<boolean>(last + 1).fill(false);
-  for (const v of from) active[v.id] = true;
-  for (let id = 0; id <= last; id++) if (needed[id] && tape.nodes[id]!.inputs.some((k) => active[k])) active[id] = true;
-  return active.slice(0, last + 1);
+function checkLike(value: Var, what: 'cotangent' | 'tangent', given: Var): void {
+  if (!sameShape(value.shape, given.shape))
+    throw new ShapeError(`the ${what} of ${show(value.shape)} has shape ${show(given.shape)}`);
+}
+
+/** What lies between `from` and `to`, in the order of the tape. Paths through one of `ends` do not count. */
+export function between(
+  tape: Tape,
+  from: readonly Var[],
+  to: readonly Var[],
+  ends: ReadonlySet<number> = NONE,
+): Set<number> {
+  const starts = new Set(from.map((v) => v.id));
+  const first = from.reduce((least, { id }) => Math.min(least, id), Number.POSITIVE_INFINITY);
+  const found = new Set(to.flatMap(({ id }) => (id >= first ? [id] : [])));
+  // A set hands out what is added while it is walked through.
+  for (const id of found) if (!ends.has(id)) for (const k of tape.nodes[id]!.inputs) if (k >= first) found.add(k);
+  const active = new Set<number>();
+  for (const id of Uint32Array.from(found).sort())
+    if (starts.has(id) || tape.nodes[id]!.inputs.some((k) => active.has(k))) active.add(id);
+  return active;
 }
 
 function derived(scope: string, how: 'adjoint' | 'tangent'): string {

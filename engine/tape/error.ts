@@ -11,3 +11,8 @@ export abstract class UserError extends Error {
     this.remedy = remedy;
   }
 }
+
+/** A tape that is put together wrongly: values of several tapes, names that collide, lists that do not match. */
+export class TapeError extends UserError {
+  override readonly name = 'TapeError';
+}

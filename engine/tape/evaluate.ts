@@ -12,6 +12,8 @@ type Rounding = 'f64' | 'f32';
 /** Evaluates a graph; `inputs` in the order of `graph.inputs`, row-major. Returns the outputs, row-major. */
 export function evaluate(graph: Graph, inputs: readonly ArrayLike<number>[], rounding: Rounding = 'f64'): Values[] {
   const round = rounding === 'f32' ? Math.fround : undefined;
+  if (inputs.length !== graph.inputs.length)
+    throw new RangeError(`the graph takes ${graph.inputs.length} inputs, not ${inputs.length}`);
   const needed = reachable(graph);
   const values = new Array<Values | undefined>(graph.nodes.length);
   const tuples = new Map<number, Values[]>();

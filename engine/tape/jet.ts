@@ -4,10 +4,11 @@
  * a tape of the tape. It equals `jvp` of `jvp`; the rules come from the same rows.
  */
 import { add, full, mul, sum, zeros } from './build.ts';
-import { tangents } from './derive.ts';
+import { between, tangents } from './derive.ts';
+import { TapeError } from './error.ts';
 import { isReduction, rowOf } from './ops.ts';
-import { ShapeError } from './shape.ts';
-import { inlineNodes, type Tape, type Var } from './tape.ts';
+import { ShapeError, sameShape, show } from './shape.ts';
+import { inlineNodes, type Tape, tapeOf, type Var } from './tape.ts';
 
 export interface Jet<C extends string = string> {
   readonly value: Var;
@@ -33,21 +34,25 @@ interface Carried {
 type Slot = readonly (readonly [number, number])[];
 
 /**
- * Jets of `outputs` along coordinates that are values of the tape of equal shape; the derivative of a coordinate along
- * itself is one in every element, so elements must be independent points. Throws {@link ShapeError} on an unknown name.
+ * Jets of `outputs` along coordinates that are values of the tape of equal shape, none of which depends on another; the
+ * derivative of a coordinate along itself is one in every element, so elements must be independent points. Throws
+ * {@link ShapeError} on an unknown name and on shapes that differ, {@link TapeError} on coordinates that depend on each
+ * other and on second derivatives whose names collide.
  */
 export function jet<C extends string>(
   outputs: readonly Var[],
   coordinates: Readonly<Record<C, Var>>,
   wanted: Wanted<C> = {},
 ): Jet<C>[] {
-  const tape = outputs[0]!.tape;
   const names = Object.keys(coordinates) as C[];
+  const tape = tapeOf('jet: an output or coordinate', [...outputs, ...names.map((name) => coordinates[name])]);
+  checkCoordinates(tape, coordinates);
   const place = (name: C) => {
     if (!names.includes(name)) throw new ShapeError(`no coordinate ${name}; there are ${names.join(', ')}`);
     return names.indexOf(name);
   };
   const pairs = wanted.second ?? [];
+  checkNames(pairs);
   const slots: Slot[] = pairs.map(([a, b]) => [[place(a), place(b)]]);
   if (wanted.laplacian) slots.push(names.map((_, c) => [c, c] as const));
   const carried = new Map<number, Carried>();
@@ -58,7 +63,7 @@ export function jet<C extends string>(
       second: slots.map(() => undefined),
     });
   });
-  const last = Math.max(...outputs.map((v) => v.id));
+  const last = outputs.reduce((most, { id }) => Math.max(most, id), 0);
   propagate(tape, 0, last + 1, carried, slots);
   return outputs.map((value) => {
     const state = carried.get(value.id);
@@ -71,6 +76,38 @@ export function jet<C extends string>(
       ...(wanted.laplacian ? { laplacian: or0(state?.second[pairs.length]) } : {}),
     };
   });
+}
+
+function checkCoordinates(tape: Tape, coordinates: Readonly<Record<string, Var>>): void {
+  const all = Object.entries(coordinates);
+  const values = all.map(([, x]) => x);
+  const active = between(tape, values, values);
+  all.forEach(([name, x], at) => {
+    const [other, first] = all[0]!;
+    if (!sameShape(x.shape, first.shape))
+      throw new ShapeError(
+        `coordinates have equal shapes; ${other} is ${show(first.shape)} and ${name} is ${show(x.shape)}`,
+      );
+    const twin = all.slice(0, at).find(([, y]) => y.id === x.id);
+    if (twin) throw new TapeError(`coordinates ${twin[0]} and ${name} are one value`, { remedy: 'leave one out' });
+    if (x.node.inputs.some((k) => active.has(k)))
+      throw new TapeError(`coordinate ${name} depends on another coordinate`, {
+        remedy: 'make it an input, or take derivatives with respect to what it is computed from',
+      });
+  });
+}
+
+function checkNames(pairs: readonly (readonly [string, string])[]): void {
+  const seen = new Map<string, string>();
+  for (const pair of pairs) {
+    const [key, text] = [pair.join(''), pair.join(' ')];
+    const other = seen.get(key);
+    if (other !== undefined && other !== text)
+      throw new TapeError(`the second derivatives along ${other} and along ${text} would both be named ${key}`, {
+        remedy: 'rename a coordinate',
+      });
+    seen.set(key, text);
+  }
 }
 
 function propagate(tape: Tape, from: number, to: number, carried: Map<number, Carried>, slots: readonly Slot[]): void {
@@ -112,12 +149,13 @@ function push(tape: Tape, id: number, carried: ReadonlyMap<number, Carried>, slo
   if (row.kind === 'pointwise') {
     const partials = row.partials.map((rule, k) => (rule && states[k] ? rule(tape.at(id), ...x) : undefined));
     const first = range(coordinates).map((c) => plus(partials.map((p, k) => times(p, dx(k, c)))));
+    const own = new Set([id, ...node.inputs]);
     /** Derivative of the partial number k along coordinate c. */
     const bend = range(coordinates).map((c) => {
-      const seeds = [...x.map((of, k) => ({ of, tangent: dx(k, c) })), { of: tape.at(id), tangent: first[c] }];
-      const moving = seeds.flatMap(({ of, tangent }) => (tangent ? [{ of, tangent }] : []));
+      const seeds = new Map([...node.inputs.map((of, k) => [of, dx(k, c)] as const), [id, first[c]]]);
+      const moving = [...seeds].flatMap(([of, tangent]) => (tangent ? [{ of: tape.at(of), tangent }] : []));
       const along = partials.flatMap((p) => (p ? [p] : []));
-      const dots = moving.length > 0 && along.length > 0 ? tangents(along, moving) : new Map<number, Var>();
+      const dots = moving.length > 0 && along.length > 0 ? tangents(along, moving, own) : new Map<number, Var>();
       return partials.map((p) => p && dots.get(p.id));
     });
     const second = slots.map((slot, s) =>

@@ -4,72 +4,11 @@
  * again; one entry serves both modes, since a pointwise row gives its partials and a linear row its transpose.
  */
 import * as build from './build.ts';
-import { broadcastShapes, checkAxis, type Shape, ShapeError, sameShape, show, sizeOf } from './shape.ts';
-import {
-  type Node,
-  type Operation,
-  type OpName,
-  type ParamsOf,
-  type Pointwise,
-  type Reduction,
-  Tape,
-  type Var,
-  type View,
-} from './tape.ts';
+import type { AxisMap, Helper, Linear, LinearRows, PointwiseRow, Row, Rows, ViewRows } from './row.ts';
+import { broadcastShapes, checkAxis, checkShape, type Shape, ShapeError, sameShape, show, sizeOf } from './shape.ts';
+import { type Node, type Operation, type OpName, type Reduction, Tape, type Var, type View } from './tape.ts';
 
-/** For each input axis of a view: the output axis that drives it (null: fixed) and where it starts. */
-export type AxisMap = readonly { readonly axis: number | null; readonly start: number }[];
-
-/** d(output)/d(input k) as nodes, from the output y and the inputs x; null where it is zero everywhere. */
-export type Partial = ((y: Var, ...x: Var[]) => Var) | null;
-
-/** Functions that WGSL does not have, or not accurately enough: a shader that calls `tapir_NAME` carries it. */
-export type Helper = 'tanh';
-
-type Linear = View | 'reshape' | 'concat' | 'matmul';
-
-interface LinearRow<K extends Linear> {
-  kind: K extends View ? 'view' : K;
-  /** Cotangent of input k, from the cotangent of the output. The row must be linear in each input that has one. */
-  transpose(cotangent: Var, k: number, inputs: readonly Var[], params: ParamsOf[K]): Var;
-}
-
-interface ViewRow<K extends View> extends LinearRow<K> {
-  shape(x: Shape, params: ParamsOf[K]): Shape;
-  axes(x: Shape, params: ParamsOf[K]): AxisMap;
-}
-
-interface PointwiseRow {
-  kind: 'pointwise';
-  f64(...x: number[]): number;
-  wgsl(...x: string[]): string;
-  /** The function that its spelling calls, if WGSL does not have it. */
-  helper?: Helper;
-  partials: readonly Partial[];
-}
-
-interface ReductionRow {
-  kind: 'reduce';
-  initial: number;
-  f64(accumulated: number, x: number): number;
-  wgsl(accumulated: string, x: string): string;
-  /** Which elements carry the result's derivative, with their weights, shaped as x. */
-  mask(y: Var, x: Var): Var | null;
-}
-
-type ViewRows = { readonly [K in View]: ViewRow<K> };
-type LinearRows = { readonly [K in Linear]: LinearRow<K> };
-type Rows = Readonly<Record<Pointwise, PointwiseRow>> &
-  ViewRows &
-  LinearRows &
-  Readonly<Record<Reduction, ReductionRow>> & {
-    readonly input: { kind: 'leaf' };
-    readonly constant: { kind: 'leaf' };
-    readonly composite: { kind: 'composite' };
-    readonly pick: { kind: 'pick' };
-  };
-
-export type Row = Rows[OpName];
+export type { AxisMap, Helper, Partial, Row } from './row.ts';
 
 const { neg, div, sub, square, equal, where } = build;
 
@@ -165,7 +104,7 @@ export const ops: Rows = {
     kind: 'view',
     shape(x, { axis, start, stop }) {
       checkAxis(x, axis);
-      if (!(start >= 0 && start < stop && stop <= x[axis]!))
+      if (!(Number.isInteger(start) && Number.isInteger(stop) && start >= 0 && start < stop && stop <= x[axis]!))
         throw new ShapeError(`slice ${start}:${stop} is outside axis ${axis} of ${show(x)}`);
       return x.map((extent, a) => (a === axis ? stop - start : extent));
     },
@@ -186,6 +125,7 @@ export const ops: Rows = {
   broadcast: {
     kind: 'view',
     shape(x, { shape }) {
+      checkShape(shape);
       if (!sameShape(broadcastShapes(x, shape), shape))
         throw new ShapeError(`cannot broadcast ${show(x)} to ${show(shape)}`);
       return shape;
@@ -295,12 +235,14 @@ export function shapeOf(operation: Operation, inputs: readonly Node[]): Shape {
   switch (operation.op) {
     case 'input':
     case 'constant':
+      checkShape(operation.params.shape);
       return operation.params.shape;
     case 'slice':
     case 'broadcast':
     case 'transpose':
       return viewShape(operation, x);
     case 'reshape':
+      checkShape(operation.params.shape);
       if (sizeOf(operation.params.shape) !== sizeOf(x))
         throw new ShapeError(`cannot reshape ${show(x)} to ${show(operation.params.shape)}: sizes differ`);
       return operation.params.shape;

@@ -1,8 +1,10 @@
+import { UserError } from './error.ts';
+
 /** A tensor's extent along each axis; `[]` is a scalar. All tensors are row-major. */
 export type Shape = readonly number[];
 
-/** Two shapes that cannot go together, or an axis that does not exist. */
-export class ShapeError extends Error {
+/** Shapes that cannot go together, an axis that does not exist, an extent that is no positive integer. */
+export class ShapeError extends UserError {
   override readonly name = 'ShapeError';
 }
 
@@ -35,6 +37,12 @@ export function broadcastShapes(a: Shape, b: Shape): Shape {
       throw new ShapeError(`cannot broadcast ${show(a)} with ${show(b)}: axis ${axis} is ${x} against ${y}`);
     return x === 1 ? y : x;
   });
+}
+
+/** There is no empty tensor: a GPU binds no empty buffer, and the largest of no elements is no number. */
+export function checkShape(shape: Shape): void {
+  if (!shape.every((extent) => Number.isInteger(extent) && extent > 0))
+    throw new ShapeError(`${show(shape)} is not a shape: every extent is a positive integer`);
 }
 
 export function checkAxis(shape: Shape, axis: number): void {

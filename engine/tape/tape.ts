@@ -2,7 +2,8 @@
  * The tape: an append-only list of nodes. A node is data (no closures), so it prints, hashes and compiles; its inputs
  * always stand before it, so one pass forwards evaluates and one pass backwards differentiates.
  */
-import type { Shape } from './shape.ts';
+import { TapeError } from './error.ts';
+import { type Shape, show } from './shape.ts';
 
 /** What parametrises a composite's kernel: data of the kernel's own choosing. */
 export type Param = number | string | boolean | readonly number[] | Params;
@@ -117,17 +118,21 @@ export class Tape {
 
   /** Appends an operation, say that of another node, on the given operands. */
   apply(operation: Operation, inputs: readonly Var[]): Var {
-    for (const v of inputs)
-      if (v.tape !== this) throw new Error(`${operation.op}: an operand is a value of another tape`);
+    for (const v of inputs) if (v.tape !== this) throw foreign(`${operation.op}: an operand`, v);
+    const own = frozen(operation);
     const shape = this.rule(
-      operation,
+      own,
       inputs.map((v) => v.node),
     );
-    this.nodes.push({ ...operation, inputs: inputs.map((v) => v.id), shape, scope: this.#scope });
+    const operands = inputs.map((v) => v.id);
+    this.nodes.push(
+      Object.freeze({ ...own, inputs: Object.freeze(operands), shape: Object.freeze(shape), scope: this.#scope }),
+    );
     return new Var(this, this.nodes.length - 1);
   }
 
   at(id: number): Var {
+    if (!this.nodes[id]) throw new TapeError(`there is no node ${id}; the tape has ${this.nodes.length}`);
     return new Var(this, id);
   }
 
@@ -152,14 +157,42 @@ export function joinScope(outer: string, inner: string): string {
   return outer && inner ? `${outer}/${inner}` : outer || inner;
 }
 
+/** A value in words: its number, what it is, where it was written. */
+export function describe({ id, node }: Var): string {
+  const name = node.op === 'input' || node.op === 'composite' ? ` ${node.params.name}` : '';
+  return `%${id} ${node.op}${name} ${show(node.shape)}${node.scope && ` of ${node.scope}`}`;
+}
+
+function foreign(what: string, v: Var): TapeError {
+  return new TapeError(`${what} is a value of another tape: ${describe(v)}`, {
+    remedy: 'write everything on one tape; the body of a composite uses only what it is handed',
+  });
+}
+
+/** The one tape that values live on. Throws {@link TapeError} where one lives on another, or where there is none. */
+export function tapeOf(what: string, [first, ...others]: readonly Var[]): Tape {
+  if (!first) throw new TapeError(`${what} needs at least one value`);
+  for (const v of others) if (v.tape !== first.tape) throw foreign(what, v);
+  return first.tape;
+}
+
+/** A copy that nobody can change, down to the last list; what is frozen already serves as it is. */
+function frozen<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  const copy = Array.isArray(value)
+    ? value.map(frozen)
+    : Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, frozen(inner)]));
+  return Object.freeze(copy) as T;
+}
+
 /** The graph of everything `outputs` may depend on, with the given inputs. Nodes keep their places on the tape. */
 export function graphOf(inputs: readonly Var[], outputs: readonly Var[]): Graph {
-  const tape = (outputs[0] ?? inputs[0])?.tape;
-  return {
-    nodes: tape ? tape.nodes.slice() : [],
-    inputs: inputs.map((v) => v.id),
-    outputs: outputs.map((v) => v.id),
-  };
+  const all = [...outputs, ...inputs];
+  return Object.freeze({
+    nodes: Object.freeze(all.length > 0 ? tapeOf('a value of the graph', all).nodes.slice() : []),
+    inputs: Object.freeze(inputs.map((v) => v.id)),
+    outputs: Object.freeze(outputs.map((v) => v.id)),
+  });
 }
 
 /** Which nodes the outputs depend on. */
@@ -177,6 +210,8 @@ export function reachable(graph: Graph): boolean[] {
  */
 export function inlineNodes(tape: Tape, graph: Graph, inputs: readonly Var[], scope = ''): (Var | undefined)[] {
   const placed = new Array<Var | undefined>(graph.nodes.length).fill(undefined);
+  if (inputs.length !== graph.inputs.length)
+    throw new TapeError(`the graph takes ${graph.inputs.length} inputs, not ${inputs.length}`);
   graph.inputs.forEach((id, k) => {
     placed[id] = inputs[k];
   });
