@@ -24,6 +24,12 @@ export interface Arithmetic {
   readonly uniforms?: Readonly<Record<string, number>>;
 }
 
+/** The arithmetic of a program, and what an element of each root buffer is. */
+export interface Numbers {
+  readonly arithmetic: Arithmetic;
+  elementOf(root: number): Element;
+}
+
 /** 32-bit floats in 4 bytes. */
 export const wordsOf = (element: Element): number => (element === 'f32' ? 1 : 2);
 

@@ -1,6 +1,6 @@
 /** Kernel calls of a graph: which version serves each, and its pieces of work. */
 import type { Graph, Node, Params } from '../tape/tape.ts';
-import type { Arithmetic, Element } from './arithmetic.ts';
+import type { Arithmetic, Element, Numbers } from './arithmetic.ts';
 import { dotProduct } from './dot.ts';
 import {
   type Call,
@@ -16,7 +16,6 @@ import type { Place } from './layout.ts';
 import type { KernelCall } from './place.ts';
 import type { CompileOptions, PlannedCall } from './plan.ts';
 import type { Piece } from './shader.ts';
-import type { Numbers } from './writer.ts';
 
 /**
  * Which version a call takes: the pinned one, else the preferred one, else the last that supports it. One that cannot do

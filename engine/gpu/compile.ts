@@ -3,16 +3,16 @@ import { newTape, rowOf } from '../tape/ops.ts';
 import { sizeOf } from '../tape/shape.ts';
 import { simplify } from '../tape/simplify.ts';
 import { type Graph, graphOf, inline, type Node, reachable, type Var } from '../tape/tape.ts';
-import { type Element, single, wordsOf } from './arithmetic.ts';
+import { type Element, type Numbers, single, wordsOf } from './arithmetic.ts';
 import { kernelPieces } from './calls.ts';
 import type { Capabilities } from './kernel.ts';
 import { assignSlots, type Lifetime } from './memory.ts';
-import { type Placement, place } from './place.ts';
+import { type Placement, place, type Update } from './place.ts';
 import type { CompileOptions, Plan, PlannedCall, PlannedValue, Slot, Source } from './plan.ts';
 import { type Step, schedule, UpdateConflict } from './schedule.ts';
 import { segmentPiece } from './segment.ts';
 import { type Draft, ownCode, type Piece, pack } from './shader.ts';
-import type { Numbers } from './writer.ts';
+import { tasksOf } from './tasks.ts';
 
 /** Throws {@link BindingLimitError} where one value needs more buffers than the adapter binds, {@link UnknownVersionError}. */
 export function compile(source: Source, options: CompileOptions): Plan {
@@ -78,38 +78,23 @@ function separate(graph: Graph, names: readonly string[], state: Readonly<Record
   return { ...graph, nodes, outputs };
 }
 
-type Update = { node: number; input: number };
-
 /** Tries every state update in place and falls back to a copy for those that cannot be. */
 function arrange(graph: Graph, needed: readonly boolean[], updates: readonly Update[], maxBuffers: number) {
   const inPlace = new Set(updates.flatMap(({ node }) => (canReplace(graph, node, updates) ? [node] : [])));
   for (;;) {
-    const placement = place(graph, needed, updates, inPlace);
+    const placement = place(graph, needed, updates, inPlace, maxBuffers);
     try {
-      return { placement, steps: schedule(graph, placement, inPlace, maxBuffers) };
+      return { placement, steps: schedule(tasksOf(graph, placement, inPlace), maxBuffers) };
     } catch (error) {
       if (!(error instanceof UpdateConflict) || error.nodes.length === 0) throw error;
-      inPlace.delete(error.nodes[0]!);
+      for (const node of error.nodes) inPlace.delete(node);
     }
   }
 }
 
+/** Whether a value can be written over the state that it updates: code of its own computes it, for one state. */
 function canReplace(graph: Graph, id: number, updates: readonly Update[]): boolean {
-  const { op } = graph.nodes[id]!;
-  const generated = ![
-    'input',
-    'pick',
-    'matmul',
-    'concat',
-    'reshape',
-    'slice',
-    'broadcast',
-    'transpose',
-    'constant',
-    'sum',
-    'max',
-  ].includes(op);
-  return generated && updates.filter(({ node }) => node === id).length === 1;
+  return rowOf(graph.nodes[id]!.op).kind === 'pointwise' && updates.filter(({ node }) => node === id).length === 1;
 }
 
 function assemble(

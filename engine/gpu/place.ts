@@ -1,12 +1,14 @@
 /**
- * Decides which values of a graph lie in memory and where. Everything else is computed inside the code of its
- * consumers. Slices, transposes, broadcasts and reshapes of a stored value are windows onto it, and the parts of a
- * stored concat are written in place, so that neither costs a dispatch.
+ * Where the values of a graph lie that `store.ts` decided to keep, and the work that puts them there. Windows onto a
+ * stored value lie where it does, and the parts of a stored concat are written in place, so that neither costs a
+ * dispatch.
  */
-import { isView, rowOf } from '../tape/ops.ts';
+import { rowOf } from '../tape/ops.ts';
 import { sizeOf } from '../tape/shape.ts';
-import type { Graph, Node } from '../tape/tape.ts';
-import { contiguous, isContiguous, type Place, partOf, reshapeOf, viewOf } from './layout.ts';
+import type { Graph } from '../tape/tape.ts';
+import { contiguous, isContiguous, type Place, partOf, reshapeOf } from './layout.ts';
+import { storedNodes } from './store.ts';
+import { type Windows, windowsOf } from './windows.ts';
 
 /** A value to compute by generated code: the expression of `node`, written to `to`. */
 export interface Target {
@@ -23,170 +25,177 @@ export interface KernelCall {
   readonly reads: readonly number[];
 }
 
+/** The next value of a state: `node` replaces `input` after the step. */
+export interface Update {
+  readonly node: number;
+  readonly input: number;
+}
+
+/** A part of a stored concat: a stored value that lies there, or a copy of another. */
+export type Part = { readonly node: number } | { readonly copy: Target };
+
 export interface Placement {
   readonly places: ReadonlyMap<number, Place>;
   readonly targets: readonly Target[];
   readonly calls: readonly KernelCall[];
-  /** For a stored concat: the nodes stored in its parts. */
-  readonly parts: ReadonlyMap<number, readonly number[]>;
+  /** The parts of stored concats. */
+  readonly parts: ReadonlyMap<number, readonly Part[]>;
   /** Elements of each root buffer. */
   readonly sizes: ReadonlyMap<number, number>;
 }
 
-/** Expressions up to this many operations may be repeated inside a concat that is not stored. */
-const LIGHT = 4;
-/** A concat of more parts than this that are in memory anyway is put together there, instead of read part by part. */
-const FEW = 3;
+/** What has to lie in memory, and how. */
+interface Demands {
+  readonly stored: Set<number>;
+  /** Windows that kernels read, by their base. */
+  readonly windows: Map<number, number[]>;
+  /** Values that have to lie in one gapless run: outputs and next states. */
+  readonly dense: Set<number>;
+}
 
 /**
- * `updates`: for each state, the node whose value replaces an input's after the step. Those in `inPlace` are computed
- * straight into the input's buffer; the others are copied there.
+ * Updates in `inPlace` are computed straight into the state's buffer; the others are copied there. A dispatch binds up
+ * to `buffers`.
  */
 export function place(
   graph: Graph,
   needed: readonly boolean[],
-  updates: readonly { node: number; input: number }[],
+  updates: readonly Update[],
   inPlace: ReadonlySet<number>,
+  buffers: number,
 ): Placement {
+  const windows = windowsOf(graph);
+  const demands = demandsOf(graph, needed, updates, windows);
+  const stored = storedNodes(graph, needed, demands.stored, buffers);
+  const homes = new Map(updates.flatMap(({ node, input }) => (inPlace.has(node) ? [[node, input] as const] : [])));
+  const { places, targets, parts, sizes } = settle(graph, stored, homes, demands, windows);
+
+  const window = (id: number): Place => windows.onto(id, places.get(windows.baseOf(id))!)!;
+  const calls = callsOf(graph, needed, places, sizes, windows, window);
+  for (const id of graph.outputs) if (!places.has(id)) places.set(id, window(id));
+  for (const { node, input } of updates)
+    if (!inPlace.has(node)) targets.push({ node, to: contiguous(input, graph.nodes[input]!.shape) });
+  return { places, targets, calls, parts, sizes };
+}
+
+function demandsOf(graph: Graph, needed: readonly boolean[], updates: readonly Update[], windows: Windows): Demands {
   const { nodes } = graph;
   const stored = new Set<number>();
-  const demands = new Map<number, number[]>();
+  const read = new Map<number, number[]>();
   const dense = new Set<number>();
-  const places = new Map<number, Place>();
-  const targets: Target[] = [];
-  const parts = new Map<number, number[]>();
-  const sizes = new Map<number, number>();
-
-  /** The window of `id` onto `base`, which lies at `from`; null where no strides can say so. */
-  function resolve(id: number, base: number, from: Place): Place | null {
-    if (id === base) return from;
-    const node = nodes[id]!;
-    const inner = resolve(node.inputs[0]!, base, from);
-    if (!inner) return null;
-    return isView(node) ? viewOf(node, inner) : reshapeOf(inner, node.shape);
-  }
-  function baseOf(id: number): number {
-    let base = id;
-    while (isWindow(base)) base = nodes[base]!.inputs[0]!;
-    return resolve(id, base, contiguous(base, nodes[base]!.shape)) ? base : id;
-  }
-  const isWindow = (id: number) => ['view', 'reshape'].includes(rowOf(nodes[id]!.op).kind);
-  function demand(id: number): void {
-    const base = baseOf(id);
+  const demand = (id: number) => {
+    const base = windows.baseOf(id);
     stored.add(base);
-    demands.set(base, [...(demands.get(base) ?? []), id]);
-  }
-
-  const weights = new Map<number, number>();
-  /** Operations needed to compute one element of a value from stored ones. */
-  function weight(id: number): number {
-    const known = weights.get(id);
-    if (known !== undefined) return known;
-    const node = nodes[id]!;
-    const { kind } = rowOf(node.op);
-    const own = kind === 'pointwise' ? 1 : 0;
-    const total = ['leaf', 'reduce', 'matmul', 'pick'].includes(kind)
-      ? 0
-      : node.inputs.reduce((sum, k) => sum + weight(k), own);
-    weights.set(id, total);
-    return total;
-  }
-
-  const liesInMemory = (id: number): boolean => {
-    const { op, inputs } = nodes[id]!;
-    const { kind } = rowOf(op);
-    return kind === 'reshape' ? liesInMemory(inputs[0]!) : ['pick', 'matmul', 'reduce'].includes(kind);
+    const known = read.get(base);
+    if (known) known.push(id);
+    else read.set(base, [id]);
   };
-  nodes.forEach((node, id) => {
+  nodes.forEach(({ op, inputs }, id) => {
     if (!needed[id]) return;
-    const { kind } = rowOf(node.op);
-    if (node.op === 'input' || kind === 'pick' || kind === 'reduce') stored.add(id);
-    if (kind === 'matmul') stored.add(id);
-    if (kind === 'matmul' || kind === 'composite') node.inputs.forEach(demand);
-    if (kind === 'concat' && (weight(id) > LIGHT || node.inputs.filter(liesInMemory).length > FEW)) stored.add(id);
+    const { kind } = rowOf(op);
+    if (op === 'input' || kind === 'pick' || kind === 'reduce' || kind === 'matmul') stored.add(id);
+    if (kind === 'matmul' || kind === 'composite') inputs.forEach(demand);
   });
   for (const id of graph.outputs) {
-    const base = baseOf(id);
-    const window = resolve(id, base, contiguous(base, nodes[base]!.shape))!;
-    const kept = isContiguous(window) ? base : id;
+    const kept = isContiguous(windows.within(id)) ? windows.baseOf(id) : id;
     stored.add(kept);
     dense.add(kept);
     dense.add(id);
   }
-
   for (const { node } of updates) {
     if (nodes[node]!.op !== 'input') stored.add(node);
     dense.add(node);
   }
+  return { stored, windows: read, dense };
+}
 
-  function settle(id: number, at: Place): void {
-    places.set(id, at);
-    const node = nodes[id]!;
-    if (node.op === 'concat') settleParts(node, id, at);
-    else if (node.op !== 'input' && node.op !== 'pick' && node.op !== 'matmul') targets.push({ node: id, to: at });
-  }
-  function settleParts({ params, inputs }: Node<'concat'>, id: number, at: Place): void {
-    const { axis } = params;
-    let start = 0;
-    for (const part of inputs) {
-      const extent = nodes[part]!.shape[axis]!;
-      parts.set(id, [...(parts.get(id) ?? []), settlePart(part, partOf(at, axis, start, extent))]);
-      start += extent;
-    }
-  }
-  /** Returns the node that was settled, or -1 - k for a copy made by target number k. */
-  function settlePart(id: number, at: Place): number {
-    const node = nodes[id]!;
-    if (node.op === 'reshape' && !places.has(id)) {
-      const inner = reshapeOf(at, nodes[node.inputs[0]!]!.shape);
-      if (inner && !places.has(node.inputs[0]!) && nodes[node.inputs[0]!]!.op !== 'input')
-        return settlePart(node.inputs[0]!, inner);
-    }
-    const fits = (demands.get(id) ?? []).every((view) => resolve(view, id, at)) && (!dense.has(id) || isContiguous(at));
-    if (places.has(id) || home.has(id) || node.op === 'input' || !fits) {
-      targets.push({ node: id, to: at });
-      return -targets.length;
-    }
-    settle(id, at);
-    return id;
-  }
+type Settled = Pick<Placement, 'parts'> & {
+  readonly places: Map<number, Place>;
+  readonly targets: Target[];
+  readonly sizes: Map<number, number>;
+};
 
-  const home = new Map(updates.flatMap(({ node, input }) => (inPlace.has(node) ? [[node, input] as const] : [])));
+/** Gives every stored value a place: in a state's buffer, as a part of a concat, or in a buffer of its own. */
+function settle(
+  { nodes }: Graph,
+  stored: ReadonlySet<number>,
+  homes: ReadonlyMap<number, number>,
+  demands: Demands,
+  windows: Windows,
+): Settled {
+  const places = new Map<number, Place>();
+  const targets: Target[] = [];
+  const parts = new Map<number, readonly Part[]>();
+  const sizes = new Map<number, number>();
+
   for (const id of [...stored].sort((a, b) => b - a)) {
     if (places.has(id)) continue;
-    const input = home.get(id);
-    if (input !== undefined) {
-      settle(id, contiguous(input, nodes[id]!.shape));
-      continue;
-    }
-    sizes.set(id, sizeOf(nodes[id]!.shape));
-    settle(id, contiguous(id, nodes[id]!.shape));
+    const home = homes.get(id);
+    if (home === undefined) sizes.set(id, sizeOf(nodes[id]!.shape));
+    settleAt(id, contiguous(home ?? id, nodes[id]!.shape));
+  }
+  return { places, targets, parts, sizes };
+
+  function settleAt(id: number, at: Place): void {
+    places.set(id, at);
+    const node = nodes[id]!;
+    if (node.op === 'concat') {
+      const { axis } = node.params;
+      let start = 0;
+      const settled = node.inputs.map((part) => {
+        const extent = nodes[part]!.shape[axis]!;
+        start += extent;
+        return settlePart(part, partOf(at, axis, start - extent, extent));
+      });
+      parts.set(id, settled);
+    } else if (!['input', 'pick', 'matmul'].includes(node.op)) targets.push({ node: id, to: at });
   }
 
+  function settlePart(id: number, at: Place): Part {
+    const { op, inputs } = nodes[id]!;
+    const below = inputs[0]!;
+    if (op === 'reshape' && !places.has(id) && !places.has(below) && stored.has(below)) {
+      const inner = reshapeOf(at, nodes[below]!.shape);
+      if (inner) return settlePart(below, inner);
+    }
+    const fits =
+      (demands.windows.get(id) ?? []).every((window) => windows.onto(window, at)) &&
+      (!demands.dense.has(id) || isContiguous(at));
+    if (!stored.has(id) || places.has(id) || homes.has(id) || op === 'input' || !fits) {
+      const copy = { node: id, to: at };
+      targets.push(copy);
+      return { copy };
+    }
+    settleAt(id, at);
+    return { node: id };
+  }
+}
+
+function callsOf(
+  graph: Graph,
+  needed: readonly boolean[],
+  places: ReadonlyMap<number, Place>,
+  sizes: Map<number, number>,
+  windows: Windows,
+  window: (id: number) => Place,
+): KernelCall[] {
+  const picks = new Map<string, number>();
+  graph.nodes.forEach((node, id) => {
+    if (needed[id] && node.op === 'pick') picks.set(`${node.inputs[0]} ${node.params.index}`, id);
+  });
   let spare = 0;
-  const window = (id: number): Place => {
-    const base = baseOf(id);
-    return resolve(id, base, places.get(base)!)!;
-  };
-  const calls = nodes.flatMap((node, id): KernelCall[] => {
+  return graph.nodes.flatMap((node, id): KernelCall[] => {
     if (!needed[id] || (node.op !== 'composite' && node.op !== 'matmul')) return [];
-    const inputs = node.inputs.map(window);
-    const reads = node.inputs.map(baseOf);
-    if (node.op === 'matmul') return [{ node: id, inputs, outputs: [places.get(id)!], reads }];
+    const call = { node: id, inputs: node.inputs.map(window), reads: node.inputs.map(windows.baseOf) };
+    if (node.op === 'matmul') return [{ ...call, outputs: [places.get(id)!] }];
     const { body } = node.params;
     const outputs = body.outputs.map((inner, index) => {
-      const pick = nodes.findIndex(
-        (other, k) => needed[k] && other.op === 'pick' && other.inputs[0] === id && other.params.index === index,
-      );
-      if (pick >= 0) return places.get(pick)!;
+      const pick = picks.get(`${id} ${index}`);
+      if (pick !== undefined) return places.get(pick)!;
       const root = -++spare;
       sizes.set(root, sizeOf(body.nodes[inner]!.shape));
       return contiguous(root, body.nodes[inner]!.shape);
     });
-    return [{ node: id, inputs, outputs, reads }];
+    return [{ ...call, outputs }];
   });
-  for (const id of graph.outputs) if (!places.has(id)) places.set(id, window(id));
-  for (const { node, input } of updates)
-    if (!inPlace.has(node)) targets.push({ node, to: contiguous(input, nodes[input]!.shape) });
-  return { places, targets, calls, parts, sizes };
 }

@@ -5,19 +5,15 @@
 import { type Helper, isReduction, type Row, rowOf } from '../tape/ops.ts';
 import { sizeOf } from '../tape/shape.ts';
 import type { Graph, Node } from '../tape/tape.ts';
-import { wordsOf } from './arithmetic.ts';
+import { type Numbers, wordsOf } from './arithmetic.ts';
+import { Expressions } from './expression.ts';
+import { index, type Position, unflatten } from './indices.ts';
 import { type Capabilities, simdLanes } from './kernel.ts';
 import type { Place } from './layout.ts';
 import type { Target } from './place.ts';
+import type { Segment } from './schedule.ts';
 import type { Piece } from './shader.ts';
 import type { Code } from './wgsl.ts';
-import { type Numbers, type Position, Writer } from './writer.ts';
-
-export interface Segment {
-  readonly kind: 'map' | 'reduce';
-  /** Values to write; of a `reduce` segment the first ones are reductions, the others follow from them. */
-  readonly targets: readonly Target[];
-}
 
 /** Threads of a workgroup of generated code. */
 const THREADS = 64;
@@ -50,7 +46,7 @@ function segmentCode(
   numbers: Numbers,
 ): { code: Code; helpers: readonly Helper[] } {
   const own = segment.targets.filter(({ node, to }) => places.get(node) === to).map(({ node }) => node);
-  const writer = new Writer(graph, places, new Set(own), bind, numbers);
+  const writer = new Expressions(graph, places, new Set(own), bind, numbers);
   const size = sizeOf(graph.nodes[segment.targets[0]!.node]!.shape);
   const all = reductions(graph, places, segment);
   if (segment.kind === 'map') {
@@ -74,8 +70,8 @@ function segmentCode(
 }
 
 /** Computes what is not in registers yet at index `i`, then stores all: a value may replace one that others read. */
-function finish(writer: Writer, targets: readonly Target[]): void {
-  const position = { flat: 'i' };
+function finish(writer: Expressions, targets: readonly Target[]): void {
+  const position: Position = { flat: index('i') };
   const values = targets.map(({ node }) => {
     const ready = writer.inRegisters.get(node);
     if (ready || !writer.computing.has(node)) return writer.value(node, position);
@@ -96,11 +92,11 @@ function reductions(graph: Graph, places: ReadonlyMap<number, Place>, segment: S
 }
 
 /** Loops `r` over the reduced elements from `start` in steps, into one variable for each reduction. */
-function accumulate(writer: Writer, graph: Graph, all: readonly Target[], start: string, step: number): void {
+function accumulate(writer: Expressions, graph: Graph, all: readonly Target[], start: string, step: number): void {
   const node = graph.nodes[all[0]!.node]!;
   const from = graph.nodes[node.inputs[0]!]!.shape;
   const axes = reduceAxes(node);
-  const outer = writer.unflatten('i', node.shape);
+  const outer = unflatten(index('i'), node.shape, writer.name);
   const folded = from.map((extent, axis) => (axes.includes(axis) ? extent : 1));
   for (const { node: id } of all) {
     const row = rowOf(graph.nodes[id]!.op) as Row & { kind: 'reduce' };
@@ -108,9 +104,9 @@ function accumulate(writer: Writer, graph: Graph, all: readonly Target[], start:
     writer.inRegisters.set(id, `a${id}`);
   }
   writer.block(`for (var r = ${start}; r < ${sizeOf(folded)}u; r += ${step}u)`, () => {
-    const inner = writer.unflatten('r', folded);
+    const inner = unflatten(index('r'), folded, writer.name);
     const at = from.map((_, axis) => (axes.includes(axis) ? inner[axis]! : outer[axis]!));
-    const position: Position = sizeOf(node.shape) === 1 ? { flat: 'r' } : { at };
+    const position: Position = sizeOf(node.shape) === 1 ? { flat: index('r') } : { at };
     for (const { node: id } of all) {
       const { op, inputs } = graph.nodes[id]!;
       writer.line(`a${id} = ${writer.arithmetic.fold(op, `a${id}`, writer.value(inputs[0]!, position))};`);
@@ -122,7 +118,7 @@ function accumulate(writer: Writer, graph: Graph, all: readonly Target[], start:
  * Folds the partial results of a subgroup's lanes pairwise in fixed order. Where a subgroup is all that runs at once,
  * more threads are no faster, and barriers between them are slow to compile (llvmpipe).
  */
-function butterfly(writer: Writer, graph: Graph, all: readonly Target[], lanes: number): void {
+function butterfly(writer: Expressions, graph: Graph, all: readonly Target[], lanes: number): void {
   for (let mask = lanes / 2; mask >= 1; mask /= 2)
     for (const { node: id } of all) {
       const { op } = graph.nodes[id]!;
@@ -131,7 +127,7 @@ function butterfly(writer: Writer, graph: Graph, all: readonly Target[], lanes: 
 }
 
 /** Folds the threads' partial results pairwise in fixed order; thread 0 holds the result. */
-function tree(writer: Writer, graph: Graph, all: readonly Target[], partial: string): void {
+function tree(writer: Expressions, graph: Graph, all: readonly Target[], partial: string): void {
   all.forEach(({ node: id }, k) => {
     writer.line(`${partial}[${k * THREADS}u + thread] = a${id};`);
   });
