@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { builder } from '../support/command.ts';
-import { page, programsIn, root } from '../support/pages.ts';
+import { page, pages, programsIn, root } from '../support/pages.ts';
 
 interface Manifest {
   readonly dependencies: Readonly<Record<string, string>>;
@@ -14,7 +14,7 @@ interface Manifest {
 }
 
 const manifest: Manifest = JSON.parse(page('package.json'));
-const programs = programsIn(page('README.md'));
+const programs = pages.flatMap(programsIn);
 
 interface Outcome {
   readonly status: number | null;
@@ -119,9 +119,10 @@ describe('in an empty project', () => {
     expect(readFileSync(join(project, 'run/picture.svg'), 'utf8')).toMatch(/^<svg .*<\/svg>\s*$/s);
   });
 
-  it('there are examples, every js block on the page among them', () => {
-    expect(programs.length).toBeGreaterThanOrEqual(2);
-    expect(page('README.md').match(/```js\n/g)).toHaveLength(programs.length);
+  it('there are examples', () => {
+    expect(programs.map((program) => program.page)).toEqual(
+      expect.arrayContaining(['docs/library.md', 'engine/README.md']),
+    );
   });
 
   it('the examples pass under the settings of `tsc --init`, declaration files checked', () => {
@@ -150,8 +151,8 @@ describe('in an empty project', () => {
     expect(typescript(...options, 'entries.mts')).toEqual({ status: 0, stdout: '', stderr: '' });
   });
 
-  it.each(programs.map((example, k) => ({ ...example, name: `program ${k + 1}` })))(
-    '$name prints what is shown',
+  it.each(programs.map((example, k) => ({ ...example, name: `program ${k + 1}, ${example.page}` })))(
+    '$name, prints what is shown',
     ({ code, prints }) => {
       const file = join(project, 'example.mjs');
       writeFileSync(file, code);
