@@ -35,9 +35,9 @@ interface Options extends Global {
 /** `peers` replaces the programs to compare with, for tests. */
 export function benchCommand(library: Library = shipped, peers?: readonly PeerSpec[]): Command {
   return new Command('bench')
-    .argument('[part...]', `${parts.join(', ')}; all but peers unless named`)
+    .argument('[part...]', `${parts.join(', ')}; all but peers by default`)
     .description(
-      'time kernels, training steps, stacks and other programs on this adapter, everything validated before it is timed',
+      'time kernels, training steps, batches and other programs on this adapter; everything is validated before it is timed',
     )
     .option('--only <name>', 'kernels or systems whose name contains this')
     .option('--quick', 'few samples, the first system only: about fifteen seconds')
@@ -82,7 +82,7 @@ function compareCommand(): Command {
   return new Command('compare')
     .argument('<before>', 'what --out wrote: A')
     .argument('<after>', 'what --out wrote: B')
-    .description('exit 1 where B is slower than A beyond noise, and say where')
+    .description('exit 1 where AFTER is slower than BEFORE beyond noise, and say where')
     .exitOverride()
     .configureOutput({ writeErr: () => {} })
     .action((before: string, after: string, _: unknown, command: Command) => {

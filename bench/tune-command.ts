@@ -43,13 +43,13 @@ const QUICK: Effort = { budgetMs: 20, least: 3 };
 
 export function tuneCommand(library: Library = shipped): Command {
   return new Command('tune')
-    .argument('[system]', `${systems.map(({ name }) => name).join(', ')}; all of them unless named`)
+    .argument('[system]', `${systems.map(({ name }) => name).join(', ')}; all by default`)
     .description('measure which kernel versions are the fastest on this adapter; later runs use them')
     .option('--width <n>', 'neurons of a hidden layer', integer('--width', 1))
     .option('--depth <n>', 'hidden layers', integer('--depth', 1))
     .option('--seeds <list>', 'for runs of these seeds, trained together', seedList)
-    .option('--runs <n>', 'for so many runs trained together, as a sweep does', integer('--runs', 1))
-    .addOption(new Option('--optimizer <name>', 'both unless named').argParser(choice('--optimizer', optimizers)))
+    .option('--runs <n>', 'for this many runs trained together, as a sweep does', integer('--runs', 1))
+    .addOption(new Option('--optimizer <name>', 'both by default').argParser(choice('--optimizer', optimizers)))
     .addOption(new Option('--weighting <name>', weightings.join(', ')).argParser(choice('--weighting', weightings)))
     .option('--quick', 'few samples')
     .option('--show', 'list what was found on this adapter, measure nothing')

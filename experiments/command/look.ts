@@ -14,7 +14,7 @@ import { type Global, jsonOption, pinOption, putJson, say, withDevice } from './
 export function verifyCommand(): Command {
   return new Command('verify')
     .argument('<case...>', 'golden cases: NAME.json, with NAME.safetensors beside it')
-    .description('hold Tapir against reference data, on the GPU and in float64')
+    .description('compare Tapir with reference data, on the GPU and in float64')
     .addOption(pinOption())
     .addOption(jsonOption())
     .action(async (paths: string[], { json, kernel }: Global) => {
@@ -47,7 +47,7 @@ function caseText({ file, ok, quantities }: CaseResult): string {
 
 export function checkCommand(): Command {
   return new Command('check')
-    .description('prove every version of every kernel on this adapter against its meaning in float64')
+    .description('check every version of every kernel on this adapter against its float64 meaning')
     .option('--only <name>', 'kernels whose name contains this')
     .addOption(jsonOption())
     .action(async ({ json, only }: Global & { only?: string }) => {
@@ -90,7 +90,7 @@ function checkTable(results: readonly CheckResult[], adapter: string): string {
       worst.toFixed(2),
     ];
   });
-  return `${table(['kernel', 'version', 'cases', 'not for it', '', 'worst error / tolerance'], rows, [2, 3, 5])}\non ${adapter}`;
+  return `${table(['kernel', 'version', 'cases', 'unsupported', '', 'worst error / tolerance'], rows, [2, 3, 5])}\non ${adapter}`;
 }
 
 export function listCommand(): Command {
@@ -134,7 +134,7 @@ export function listCommand(): Command {
 
 export function doctorCommand(): Command {
   return new Command('doctor')
-    .description('what this machine offers, and whether it computes')
+    .description('what this machine offers, and whether it computes correctly')
     .addOption(jsonOption())
     .action(async ({ json }: Global) => {
       const { works, print, tuned } = await withDevice(async (device) => ({

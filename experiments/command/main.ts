@@ -10,7 +10,7 @@ import { explainCommand, trainCommand } from './train.ts';
 /** The command with everything but what looks on (bench). */
 export function tapir(...further: readonly Command[]): Command {
   const program = new Command('tapir').description(
-    'coupled physics-informed networks on WebGPU, by a handwritten tape',
+    'train coupled physics-informed networks on WebGPU, by a handwritten tape',
   );
   const commands = [
     trainCommand(),
@@ -33,7 +33,7 @@ function quiet(command: Command): Command {
   return command
     .exitOverride()
     .configureOutput({ writeErr: () => {} })
-    .helpOption('-h, --help', 'how to use it');
+    .helpOption('-h, --help', 'show this help');
 }
 
 /** Runs a command line; sets the exit code and prints one line about a mistake. */

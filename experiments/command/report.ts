@@ -7,7 +7,7 @@ import { type Global, jsonOption, putJson, say } from './output.ts';
 export function reportCommand(): Command {
   return new Command('report')
     .argument('<dir>', 'folder of a sweep, finished or not')
-    .description('put every result of a sweep beside the published one: Markdown and one HTML page')
+    .description('compare every result of a sweep with the published one, as Markdown and one HTML page')
     .option('--out <file>', 'FILE.md and FILE.html are written (default: DIR/report)')
     .addOption(jsonOption())
     .action(async (path: string, options: Global & { out?: string }) => {

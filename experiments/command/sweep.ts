@@ -54,7 +54,7 @@ export function sweepCommand(): Command {
     .option('--only <key=value>', 'only runs of this system, optimizer, weighting, method, seed or coupling', collect)
     .option('--shard <i/n>', 'only the i-th of n parts of the plan: shards may run side by side', shardOf)
     .addOption(
-      new Option('--stack <n>', 'runs trained together at most')
+      new Option('--stack <n>', 'most runs trained together in one batch')
         .argParser(integer('--stack', 1))
         .default(DEFAULT_STACK),
     )
@@ -68,7 +68,7 @@ export function sweepCommand(): Command {
     .addOption(
       new Option('--checkpoint <s>', 'seconds between checkpoints').argParser(number('--checkpoint')).default(60),
     )
-    .option('--dry-run', 'show the plan and end')
+    .option('--dry-run', 'show the plan and exit')
     .addOption(pinOption())
     .addOption(untunedOption())
     .addOption(jsonOption())
@@ -137,8 +137,8 @@ function showPlan({ preset, runs }: SweepPlan, groups: readonly Group[], options
       `${network.hidden} x ${network.width}`,
     ];
   });
-  const head = ['stack', 'coupling', 'seeds', 'epochs', 'network'];
-  const size = `${selected} of ${runs.length} runs in ${groups.length} stacks`;
+  const head = ['batch', 'coupling', 'seeds', 'epochs', 'network'];
+  const size = `${selected} of ${runs.length} runs in ${groups.length} batches`;
   say(`${preset}: ${size}\n${table(head, rows, [3])}`, options);
 }
 
@@ -149,8 +149,8 @@ function outcomeText({ out, adapter, planned, selected, before, finished, busy, 
     `${finished} of ${selected} runs are done${selected < planned ? ` (the plan has ${planned})` : ''}: ${before} before, ${now} now, on ${adapter}`,
   ];
   if (lost > 0) lines.push(`${lost} of them diverged`);
-  if (busy.length > 0) lines.push(`${busy.length} groups are in the hands of other processes`);
-  if (stopped) lines.push('interrupted: the same command goes on from here');
+  if (busy.length > 0) lines.push(`${busy.length} groups are being trained by other processes`);
+  if (stopped) lines.push('interrupted: the same command continues from here');
   lines.push(`${out}/: sweep.json, runs/; see tapir report ${out}`);
   return lines.join('\n');
 }

@@ -56,7 +56,7 @@ export function trainCommand(): Command {
     .description('train a system; writes a run folder')
     .option('--epochs <n>', 'training steps', integer('--epochs', 1))
     .option('--out <dir>', 'run folder (default: runs/SYSTEM-TIME)')
-    .option('--resume <dir>', 'go on with the run in a folder')
+    .option('--resume <dir>', 'continue the run in a folder')
     .addOption(jsonOption())
     .action(async (name: string, options: TrainOptions & Global & { out?: string; resume?: string }) => {
       const { out, resume, json, kernel, untuned, ...chosen } = options;

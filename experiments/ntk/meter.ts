@@ -95,7 +95,7 @@ export interface Measurement {
     readonly networks: Readonly<Record<string, number>>;
   };
   readonly spectrum?: {
-    /** Of K, in falling order, as far as float64 resolves them. */
+    /** Of K, in descending order, as far as float64 resolves them. */
     readonly eigenvalues: readonly number[];
     readonly effectiveRank: number;
     /** Singular values of each J_k. */

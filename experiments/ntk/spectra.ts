@@ -154,7 +154,7 @@ export function beside(parts: readonly Tall[], rows = parts[0]?.rows ?? 0): Tall
   return { rows, columns, data };
 }
 
-/** Left singular vectors as columns, with their singular values in falling order. */
+/** Left singular vectors as columns, with their singular values in descending order. */
 export interface Singular {
   readonly U: Tall;
   readonly values: Float64Array;

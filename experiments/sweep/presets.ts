@@ -137,7 +137,7 @@ export const presets: readonly Preset[] = [
   },
   {
     name: 'couplings',
-    about: 'grad-norm at every coupling of the 1D systems; one seed unless told otherwise',
+    about: 'grad-norm at every coupling of the 1D systems; one seed by default',
     blocks: balanced({ ends: false }),
     seeds: [42],
     published: true,

@@ -142,7 +142,7 @@ class StackTraining {
     this.#saved = performance.now();
   }
 
-  /** Writes every run. The checkpoint before makes that a killed process finds its work done. */
+  /** Writes every run. Checkpoint first, so a killed process can resume. */
   async #finish(): Promise<Summary[]> {
     const { folder, group, runs, backend } = this.#session;
     const trainer = this.#trainer;
