@@ -1,5 +1,5 @@
 /** Measures, for each kernel call of training programs, which version is the fastest on this adapter. */
-import { type Call, type Device, type Kernel, type Library, UnknownVersionError } from '../engine/index.ts';
+import { buildFor, type Call, type Device, type Kernel, type Library, UnknownVersionError } from '../engine/index.ts';
 import { callText, dense, shadersOf } from '../experiments/adapter/choices.ts';
 import type { TuneCache } from '../experiments/adapter/tune-cache.ts';
 import { trainingPlans } from '../experiments/training/plans.ts';
@@ -55,7 +55,7 @@ export function candidates(trainings: readonly TrainerOptions[], library: Librar
         const text = callText(name, call);
         if (!kernel || found.has(text)) continue;
         const own = dense(call);
-        const versions = kernel.versions.filter((version) => version.supports(own, capabilities));
+        const versions = kernel.versions.filter((version) => buildFor(version, own, capabilities));
         const names = versions.map((version) => version.name);
         if (names.length > 1 && names.includes(usual))
           found.set(text, { text, kernel, call: own, usual, versions: names });

@@ -1,4 +1,4 @@
-export { activate, type DenseJetParams, denseJet } from './dense-jet.ts';
+export { activate, type DenseJetParams, denseJet, type JetAdjointParams } from './dense-jet.ts';
 export { jetGram } from './gram.ts';
 export { library } from './library.ts';
 export { qr } from './qr.ts';

@@ -72,13 +72,13 @@ export function weightsPerElement(call: AdjointCall): Grid | null {
   });
 }
 
-/** Points staged at a time. */
+/** Points staged at a time, where workgroup memory holds as many. */
 const CHUNK = 16;
 /** Rows of W in one invocation's registers. */
 const ROWS = 16;
 
 /** One column of W per invocation and a block of rows in registers; activations and cotangents pass through workgroup memory. */
-export function weightsStaged(call: AdjointCall, { subgroupMaxSize }: Capabilities): Grid | null {
+export function weightsStaged(call: AdjointCall, { subgroupMaxSize, workgroupMemory }: Capabilities): Grid | null {
   if (!asksForWeights(call)) return null;
   const sizes = sizesOf(call);
   const { B, C, K, O, N } = sizes;
@@ -86,30 +86,32 @@ export function weightsStaged(call: AdjointCall, { subgroupMaxSize }: Capabiliti
   const lanes = Math.max(subgroupMaxSize, 8);
   const columns = Math.min(64, Math.ceil(K / lanes) * lanes);
   const quads = rows / 4;
-  const place = (c: number, p: string) => `(${c}u * ${CHUNK}u + ${p})`;
+  const held = Math.floor(workgroupMemory / (4 * C * (columns + rows)));
+  const chunk = 2 ** Math.floor(Math.log2(Math.max(1, Math.min(CHUNK, held))));
+  const place = (c: number, p: string) => `(${c}u * ${chunk}u + ${p})`;
   return grid({
     ...operandsOf(call),
     threads: columns,
     groups: [Math.ceil(K / columns), Math.ceil(O / rows), B],
     shared: {
-      y: { of: 'f32', length: C * CHUNK * columns },
-      z: { of: 'vec4f', length: C * CHUNK * quads },
+      y: { of: 'f32', length: C * chunk * columns },
+      z: { of: 'vec4f', length: C * chunk * quads },
     },
     barriers: true,
     code: ({ S, result, bar, y, z, ...targets }) => {
       const store = storesOf(call, targets);
       const stageActivations = [
-        `let p = i % ${CHUNK}u;`,
+        `let p = i % ${chunk}u;`,
         `let n = min(start + p, ${N - 1}u);`,
-        `let k = min(column + i / ${CHUNK}u, ${K - 1}u);`,
+        `let k = min(column + i / ${chunk}u, ${K - 1}u);`,
         loadChannels('s', C, S, 'k', 'n'),
         activate('v', 's', sizes),
-        unroll(C, (c) => `${y(`${place(c, 'p')} * ${columns}u + i / ${CHUNK}u`)} = v${c};`),
+        unroll(C, (c) => `${y(`${place(c, 'p')} * ${columns}u + i / ${chunk}u`)} = v${c};`),
       ];
       const cotangent = (c: number) => affineBar(c, bar, result, sizes, 'o', 'n');
       const stageCotangents = [
-        `let p = i % ${CHUNK}u;`,
-        `let j = i / ${CHUNK}u;`,
+        `let p = i % ${chunk}u;`,
+        `let j = i / ${chunk}u;`,
         `let n = min(start + p, ${N - 1}u);`,
         `let o = min(row + j, ${O - 1}u);`,
         `let inside = select(0.0, 1.0, start + p < ${N}u);`,
@@ -146,13 +148,13 @@ export function weightsStaged(call: AdjointCall, { subgroupMaxSize }: Capabiliti
           'start',
           N,
           [
-            loop('i', CHUNK * columns, stageActivations, { from: 'thread', step: columns }),
-            loop('i', CHUNK * rows, stageCotangents, { from: 'thread', step: columns }),
+            loop('i', chunk * columns, stageActivations, { from: 'thread', step: columns }),
+            loop('i', chunk * rows, stageCotangents, { from: 'thread', step: columns }),
             'workgroupBarrier();',
-            loop('p', CHUNK, multiply),
+            loop('p', chunk, multiply),
             'workgroupBarrier();',
           ],
-          { step: CHUNK },
+          { step: chunk },
         ),
         'let k = column + thread;',
         when(`k >= ${K}u`, 'return;'),

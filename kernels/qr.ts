@@ -10,6 +10,7 @@ import {
   block,
   broadcast,
   type Call,
+  type Capabilities,
   type Code,
   composite,
   concat,
@@ -18,6 +19,7 @@ import {
   grid,
   type Kernel,
   less,
+  literal,
   loop,
   max,
   mul,
@@ -37,6 +39,15 @@ import {
 } from '../engine/index.ts';
 import { eachRow } from './jet-parts.ts';
 
+/**
+ * Columns whose largest element is outside [TINY, 1 / TINY] are first multiplied by LIFT or 1 / LIFT, powers of two:
+ * reciprocals and squares of what is left neither overflow nor vanish.
+ */
+const TINY = 2 ** -64;
+const LIFT = 2 ** 96;
+/** A column, whose largest element was 1, with less than this left of ||x||^2 has lost all its digits to the others. */
+const NEGLIGIBLE = 2 ** -100;
+
 /** Q of A = QR for A [B,n,n]; columns whose remainder vanishes get an arbitrary direction orthogonal to the others. */
 export function qr(A: Var): Var {
   return composite('qr', {}, [A], ([A]) => [householder(A!)])[0]!;
@@ -51,7 +62,9 @@ interface Reflection {
 function householder(A: Var): Var {
   const [, n] = A.shape as [number, number, number];
   const largest = max(abs(A), [1]);
-  let rest = div(A, where(less(0, largest), largest, 1));
+  const lift = where(less(largest, TINY), LIFT, where(less(1 / TINY, largest), 1 / LIFT, 1));
+  const lifted = mul(largest, lift);
+  let rest = div(mul(A, lift), where(less(0, lifted), lifted, 1));
   const reflections: Reflection[] = [];
   for (let r = n; r > 1; r--) {
     const reflection = reflectionOf(slice(rest, 2, 0, 1));
@@ -71,7 +84,8 @@ function reflectionOf(x: Var): Reflection {
   const norm = sqrt(squares);
   const half = add(squares, mul(abs(head), norm));
   const v = concat([add(head, where(less(head, 0), mul(-1, norm), norm)), slice(x, 1, 1, r)], 1);
-  return { v, inverse: where(less(0, half), div(1, where(less(0, half), half, 1)), 0) };
+  const turns = less(NEGLIGIBLE, half);
+  return { v, inverse: where(turns, div(1, where(turns, half, 1)), 0) };
 }
 
 function apply({ v, inverse }: Reflection, A: Var): Var {
@@ -122,15 +136,23 @@ const sizeOfMatrix = ({ inputs }: Call) => inputs[0]!.shape[1]!;
 const HOUSEHOLDER = [
   'let norm = sqrt(squares);',
   'let half = fma(abs(head), norm, squares);',
-  'let inverse = select(0.0, 1.0 / half, half > 0.0);',
+  `let inverse = select(0.0, 1.0 / half, half > ${literal(NEGLIGIBLE)});`,
   'let shift = select(norm, -norm, head < 0.0);',
 ];
 
+/** From a column's `largest`: the power of two that it is lifted by, and what to divide the lifted column by. */
+const SCALE = [
+  `let lift = select(select(1.0, ${literal(1 / LIFT)}, largest > ${literal(1 / TINY)}), ${literal(LIFT)}, largest < ${literal(TINY)});`,
+  'let size = select(1.0, largest * lift, largest * lift > 0.0);',
+];
+
 /** Right-looking: each reflection is applied to all that is left, then in turn to the identity. */
-function rightLooking(call: Call): Build {
+function rightLooking(call: Call, { workgroupMemory }: Capabilities): Build {
   const [B, n] = call.inputs[0]!.shape as [number, number, number];
   const threads = Math.min(64, Math.ceil(n / 8) * 8);
-  const column = { of: 'f32', length: n } as const;
+  const inWorkgroup = 2 * 4 * n <= workgroupMemory;
+  const column = { of: 'f32', length: inWorkgroup ? n : 1 } as const;
+  const matrix = 2 * n * n + (inWorkgroup ? 0 : n);
   const mine = { from: 'thread', step: threads };
   const factor = grid({
     reads: { A: { input: 0 } },
@@ -139,16 +161,23 @@ function rightLooking(call: Call): Build {
     groups: [B, 1, 1],
     shared: { reflection: column, inverses: column },
     barriers: true,
-    code: ({ A, work, Q, reflection, inverses }) => {
+    code: ({ A, work, Q, ...shared }) => {
       const a = (i: string, j: string) => work(`matrix + ${i}*${n}u + ${j}`);
       const q = (i: string, j: string) => Q('batch', i, j);
       const saved = (i: string) => work(`saved + k*${n}u + ${i}`);
+      const reflection = inWorkgroup ? shared.reflection : saved;
+      const inverses = inWorkgroup ? shared.inverses : (k: string) => work(`saved + ${n * n}u + ${k}`);
       const wait = ['storageBarrier();', 'workgroupBarrier();'];
+      const waitForReflection = inWorkgroup ? 'workgroupBarrier();' : wait;
+      /** A reflection is kept for the second sweep; where it was made in place it is kept already. */
+      const copy = (to: (i: string) => string, from: (i: string) => string) =>
+        inWorkgroup ? loop('i', n, `${to('i')} = ${from('i')};`, mine) : [];
       const scaleColumn = [
         'var largest = 0.0;',
         loop('i', n, `largest = max(largest, abs(${A('batch', 'i', 'j')}));`),
+        SCALE,
         loop('i', n, [
-          `${a('i', 'j')} = ${A('batch', 'i', 'j')} / select(1.0, largest, largest > 0.0);`,
+          `${a('i', 'j')} = ${A('batch', 'i', 'j')} * lift / size;`,
           `${q('i', 'j')} = select(0.0, 1.0, i == j);`,
         ]),
       ];
@@ -168,28 +197,28 @@ function rightLooking(call: Call): Build {
       const eliminate = [
         wait,
         loop('i', n, `${reflection('i')} = ${a('i', 'k')};`, mine),
-        'workgroupBarrier();',
+        waitForReflection,
         'var squares = 0.0;',
         loop('i', n, `squares = fma(${reflection('i')}, ${reflection('i')}, squares);`, { from: 'k' }),
         `let head = ${reflection('k')};`,
         HOUSEHOLDER,
-        'workgroupBarrier();',
+        waitForReflection,
         when('thread == 0u', [`${reflection('k')} = head + shift;`, `${inverses('k')} = inverse;`]),
-        'workgroupBarrier();',
-        loop('i', n, `${saved('i')} = ${reflection('i')};`, mine),
+        waitForReflection,
+        copy(saved, reflection),
         sweep(a, 'k + 1u'),
       ];
       const accumulate = [
         `let k = ${n - 1}u - step;`,
         wait,
-        loop('i', n, `${reflection('i')} = ${saved('i')};`, mine),
+        copy(reflection, saved),
         `let inverse = ${inverses('k')};`,
         'workgroupBarrier();',
         sweep(q, 'k'),
       ];
       return [
         'let batch = group.x;',
-        `let matrix = batch * ${2 * n * n}u;`,
+        `let matrix = batch * ${matrix}u;`,
         `let saved = matrix + ${n * n}u;`,
         loop('j', n, scaleColumn, mine),
         block(`for (var k = 0u; k + 1u < ${n}u; k++)`, eliminate),
@@ -197,7 +226,7 @@ function rightLooking(call: Call): Build {
       ];
     },
   });
-  return { scratch: [B * 2 * n * n], stages: [[factor]] };
+  return { scratch: [B * matrix], stages: [[factor]] };
 }
 
 /** Left-looking: `lanes` columns at a time take all earlier reflections without leaving their registers. */
@@ -224,8 +253,9 @@ function leftLooking(call: Call, lanes: number): Build {
       const scaleColumn = [
         'var largest = 0.0;',
         unroll(n, (r) => `largest = max(largest, abs(a_${r}));`),
-        'let scale = select(1.0, 1.0 / largest, largest > 0.0);',
-        unroll(n, (r) => `a_${r} *= scale;`),
+        SCALE,
+        'let scale = 1.0 / size;',
+        unroll(n, (r) => `a_${r} = a_${r} * lift * scale;`),
       ];
       const applySaved = [
         `let inverse = ${inverse};`,

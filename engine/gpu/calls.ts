@@ -2,13 +2,14 @@
 import type { Graph, Node, Params } from '../tape/tape.ts';
 import type { Arithmetic, Element, Numbers } from './arithmetic.ts';
 import { dotProduct } from './dot.ts';
+import { buildFor, gridCode, hasStart, layoutOf, operandsOf } from './grids.ts';
 import {
+  type Build,
   type Call,
   type Grid,
   type Kernel,
   type Layout,
   type Operand,
-  tensor,
   UnknownVersionError,
   type Version,
 } from './kernel.ts';
@@ -18,24 +19,26 @@ import type { CompileOptions, PlannedCall } from './plan.ts';
 import type { Piece } from './shader.ts';
 
 /**
- * Which version a call takes: the pinned one, else the preferred one, else the last that supports it. One that cannot do
- * the call is passed over. Throws {@link UnknownVersionError} where a pinned one does not exist.
+ * Which version a call takes, and what that does: the pinned one, else the preferred one, else the last that can do it.
+ * One that cannot do the call on the device is passed over. Throws {@link UnknownVersionError} where a pinned one does
+ * not exist, or none can.
  */
-export function chooseVersion(
+function chooseVersion(
   kernel: Kernel,
   call: Call,
   { device, versions, prefer }: Omit<CompileOptions, 'library'>,
-): Version {
+): { version: Version; build: Build } {
   const pinned = versions?.[kernel.name];
   if (pinned !== undefined && !kernel.versions.some(({ name }) => name === pinned))
     throw new UnknownVersionError(kernel, pinned);
-  for (const wanted of [pinned, prefer?.(kernel, call)]) {
-    const version = kernel.versions.find(({ name }) => name === wanted);
-    if (version?.supports(call, device)) return version;
+  const wanted = [pinned, prefer?.(kernel, call)].flatMap((name) =>
+    kernel.versions.filter((each) => each.name === name),
+  );
+  for (const version of [...wanted, ...kernel.versions.toReversed()]) {
+    const build = buildFor(version, call, device);
+    if (build) return { version, build };
   }
-  const version = kernel.versions.findLast((candidate) => candidate.supports(call, device));
-  if (!version) throw new UnknownVersionError(kernel, pinned ?? 'that supports this call');
-  return version;
+  throw new UnknownVersionError(kernel, pinned ?? 'that this device can run for this call');
 }
 
 /** The kernel that a node asks for by name, and its parameters. */
@@ -61,26 +64,26 @@ export function kernelPieces(
     return of === 'f32' ? { shape, strides } : { shape, strides, of };
   };
   const use: Call = { params, inputs: call.inputs.map(layout), outputs: call.outputs.map(layout) };
-  const version = chooseVersion(kernel, use, options);
-  const build = version.build(use, options.device);
+  const { version, build } = chooseVersion(kernel, use, options);
   const scratch = (build.scratch ?? []).map((elements) => {
     const root = -1e6 - sizes.size;
     sizes.set(root, elements);
     return root;
   });
   const place = (operand: Operand): Placed => {
-    if ('scratch' in operand) {
-      const root = scratch[operand.scratch]!;
-      return { root, at: null, layout: line(build.scratch![operand.scratch]!), of: elementOf(root) };
-    }
-    const placed = 'input' in operand ? call.inputs[operand.input]! : call.outputs[operand.output]!;
-    return { root: placed.root, at: placed.at, layout: layout(placed), of: elementOf(placed.root) };
+    const { root, at } =
+      'scratch' in operand
+        ? { root: scratch[operand.scratch]!, at: 0 }
+        : 'input' in operand
+          ? call.inputs[operand.input]!
+          : call.outputs[operand.output]!;
+    return { root, at: hasStart(operand) ? at + (operand.from ?? 0) : null, of: elementOf(root) };
   };
   const stages = build.stages.map((grids, stage) =>
     grids.map((grid, k): Piece => {
       const first = stage === 0 && k === 0;
       return {
-        ...pieceOf(grid, place, arithmetic),
+        ...pieceOf(grid, place, (operand) => layoutOf(operand, use, build.scratch), arithmetic),
         scopes: [node.scope],
         kernel: `${name}.${version.name}`,
         flops: first ? kernel.flops(use) : 0,
@@ -95,41 +98,24 @@ export function kernelPieces(
 interface Placed {
   readonly root: number;
   readonly at: number | null;
-  readonly layout: Layout;
   readonly of: Element;
 }
 
 /** A grid over the places of its operands, opened as the program's arithmetic wants it. */
 function pieceOf(
-  { reads, writes, code, ...grid }: Grid,
+  grid: Grid,
   place: (operand: Operand) => Placed,
-  { prelude, opening = [], uniforms: own = {} }: Arithmetic,
+  layout: (operand: Operand) => Layout,
+  { prelude, opening = [], uniforms }: Arithmetic,
 ): Omit<Piece, 'scopes' | 'kernel' | 'flops' | 'bytes'> {
   const bind = (operands: Grid['reads'], access: 'read' | 'read_write') =>
-    Object.entries(operands).flatMap(([label, operand]) => (operand ? [{ label, access, ...place(operand) }] : []));
-  const bound = [...bind(reads, 'read'), ...bind(writes, 'read_write')];
-  const uniforms = Object.fromEntries(Object.keys(grid.uniforms ?? {}).map((label) => [label, `at.${label}`]));
+    operandsOf(operands).map(([label, operand]) => ({ label, access, ...place(operand) }));
+  const { reads, writes, ...rest } = grid;
   return {
-    ...grid,
+    ...rest,
     ...(prelude === undefined ? {} : { prelude }),
-    uniforms: { ...own, ...grid.uniforms },
-    bound: bound.map(({ label, access, root, at, of }) => ({ label, access, root, at, of })),
-    code: (names) => {
-      const tensors = [
-        ...bound.map(({ label, at, layout }) => ({ label, start: at === null ? null : `at.${label}`, layout })),
-        ...Object.entries(grid.shared ?? {}).map(([label, { length }]) => ({
-          label,
-          start: null,
-          layout: line(length),
-        })),
-      ];
-      const operands = Object.fromEntries(
-        tensors.map(({ label, start, layout }) => [label, tensor(names[label]!, start, layout)]),
-      );
-      return [opening, code(operands, uniforms)];
-    },
+    uniforms: { ...uniforms, ...grid.uniforms },
+    bound: [...bind(reads, 'read'), ...bind(writes, 'read_write')],
+    code: (names) => [opening, gridCode(grid, names, layout)],
   };
 }
-
-/** Elements one after the other. */
-const line = (length: number): Layout => ({ shape: [length], strides: [1] });

@@ -1,10 +1,11 @@
-export { type Arithmetic, type Element, joinPairs, splitPairs } from './arithmetic.ts';
+export { type Arithmetic, type Element, joinPairs, literal, splitPairs } from './arithmetic.ts';
 export { calledBy } from './calls.ts';
 export { compile } from './compile.ts';
 export * from './device.ts';
 export type { MatmulParams } from './dot.ts';
 export { addProduct, doubleSingle, type Spelling } from './double-single.ts';
 export * from './errors.ts';
+export { buildFor, buildText, gridCode, layoutOf } from './grids.ts';
 export {
   type Build,
   type Call,

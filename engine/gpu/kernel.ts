@@ -41,7 +41,13 @@ export function simdLanes({ software, subgroups, subgroupMinSize, subgroupMaxSiz
   return software && subgroups && subgroupMinSize === subgroupMaxSize && subgroupMaxSize >= 4 ? subgroupMaxSize : 0;
 }
 
-export type Operand = { readonly input: number } | { readonly output: number } | { readonly scratch: number };
+/** Which tensor a grid binds: an operand of the call or a temporary of the build, whole or from an element on. */
+export type Operand = ({ readonly input: number } | { readonly output: number } | { readonly scratch: number }) & {
+  /** Elements to skip. */
+  readonly from?: number;
+  /** How the grid sees it, where that is not how the call has it. */
+  readonly as?: Layout;
+};
 
 /** An array in workgroup memory. */
 export interface SharedArray {
@@ -115,7 +121,7 @@ export interface Version<P extends Params = Params> {
   readonly name: string;
   /** One sentence: why this version exists, what makes it fast and where. */
   readonly why: string;
-  /** False where this call or adapter is outside what the version can do. */
+  /** False where this call or adapter is outside what the version can do; limits of the device are checked besides. */
   supports(call: Call<P>, device: Capabilities): boolean;
   build(call: Call<P>, device: Capabilities): Build;
 }

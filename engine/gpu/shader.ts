@@ -4,6 +4,7 @@
  */
 import type { Helper } from '../tape/ops.ts';
 import type { Element } from './arithmetic.ts';
+import { BYTES } from './grids.ts';
 import { helpers } from './helpers.ts';
 import type { Capabilities, Grid, SharedArray } from './kernel.ts';
 import { block, type Code, choose, lengthOf, wgsl, when } from './wgsl.ts';
@@ -55,7 +56,6 @@ export interface Draft {
 
 /** Workgroups along an axis of a dispatch: the default limit of WebGPU. */
 const MAX_GROUPS = 65535;
-const BYTES = { f32: 4, vec2f: 8, vec4f: 16 } as const;
 /** Characters of code that different calls may bring into one dispatch of llvmpipe, whose compiler takes long over long ones. */
 const SOFTWARE_CODE = 10_000;
 

@@ -1,5 +1,7 @@
 /** Which version serves which kernel call: calls as text, choices that were measured, and what a plan really took. */
 import {
+  buildFor,
+  buildText,
   type Call,
   type Capabilities,
   type CompileOptions,
@@ -35,10 +37,10 @@ export function dense({ params, inputs, outputs }: Call): Call {
 /** A short hash of what every version would run for a call, its operands gapless. */
 export function shadersOf(kernel: Kernel, call: Call, device: Capabilities): string {
   const own = dense(call);
-  const builds = kernel.versions.map((version) => [
-    version.name,
-    version.supports(own, device) ? version.build(own, device) : null,
-  ]);
+  const builds = kernel.versions.map((version) => {
+    const build = buildFor(version, own, device);
+    return [version.name, build && buildText(build, own)];
+  });
   return digest(JSON.stringify(builds));
 }
 

@@ -1,6 +1,6 @@
 /** What the commands share: output, the device, common options. */
 import { Option } from 'commander';
-import { type Device, openDevice } from '../../engine/index.ts';
+import { type Device, type DeviceOptions, openDevice } from '../../engine/index.ts';
 import { versionPin } from '../training/settings.ts';
 
 export interface Global {
@@ -19,8 +19,8 @@ export function putJson(value: unknown): void {
 }
 
 /** Opens the device, hands it over, closes it whatever happens. */
-export async function withDevice<T>(use: (device: Device) => Promise<T>): Promise<T> {
-  const device = await openDevice();
+export async function withDevice<T>(use: (device: Device) => Promise<T>, options: DeviceOptions = {}): Promise<T> {
+  const device = await openDevice(options);
   try {
     return await use(device);
   } finally {

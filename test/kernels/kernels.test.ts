@@ -3,15 +3,18 @@
  * cases; here are a few of each. Needs an adapter; without one everything here fails.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Operand, tensor } from '../../engine/gpu/kernel.ts';
+import { bytesOfShared } from '../../engine/gpu/grids.ts';
 import {
+  type Build,
+  buildFor,
   type Call,
   type Capabilities,
   calledBy,
   type Device,
+  gridCode,
   input,
   type Kernel,
-  type Layout,
+  layoutOf,
   newTape,
   openDevice,
   type Version,
@@ -19,7 +22,7 @@ import {
 } from '../../engine/index.ts';
 import { stridesOf } from '../../engine/tape/shape.ts';
 import { check } from '../../experiments/verify/kernels.ts';
-import { library } from '../../kernels/index.ts';
+import { type JetAdjointParams, library } from '../../kernels/index.ts';
 import { leastAdapter, llvmpipe } from '../support/gpu.ts';
 import { mistaken } from '../support/mistake.ts';
 
@@ -43,28 +46,13 @@ function callOf(kernel: Kernel, { params, shapes }: Kernel['cases'][0]): Call {
   };
 }
 
-/** Every grid of a version for a call, with its code as text. */
-const gridsOf = (version: Version, call: Call, adapter: Capabilities) =>
-  version
-    .build(call, adapter)
-    .stages.flat()
-    .map((grid) => {
-      const layoutOf = (operand: Operand): Layout =>
-        'scratch' in operand
-          ? { shape: [1e9], strides: [1] }
-          : 'input' in operand
-            ? call.inputs[operand.input]!
-            : call.outputs[operand.output]!;
-      const operands = Object.entries({ ...grid.reads, ...grid.writes }).flatMap(([name, operand]) =>
-        operand ? [[name, tensor(name, `at.${name}`, layoutOf(operand))] as const] : [],
-      );
-      const arrays = Object.entries(grid.shared ?? {}).map(
-        ([name, { length }]) => [name, tensor(name, null, { shape: [length], strides: [1] })] as const,
-      );
-      const uniforms = Object.keys(grid.uniforms ?? {}).map((name) => [name, `at.${name}`] as const);
-      const code = grid.code(Object.fromEntries([...operands, ...arrays]), Object.fromEntries(uniforms));
-      return { grid, text: wgsl(code) };
-    });
+/** Every grid of a build, with its code as text. */
+const gridsOf = ({ stages, scratch }: Build, call: Call) =>
+  stages.flat().map((grid) => {
+    const labels = [...Object.keys({ ...grid.reads, ...grid.writes }), ...Object.keys(grid.shared ?? {})];
+    const names = Object.fromEntries(labels.map((label) => [label, label]));
+    return { grid, text: wgsl(gridCode(grid, names, (operand) => layoutOf(operand, call, scratch))) };
+  });
 
 describe.each(library.map((kernel) => ({ name: kernel.name, kernel })))('$name', ({ kernel }) => {
   it('has versions, each with a reason of its own, of which the first can do everything', () => {
@@ -75,7 +63,7 @@ describe.each(library.map((kernel) => ({ name: kernel.name, kernel })))('$name',
     const [first] = kernel.versions;
     for (const which of kernel.cases)
       for (const adapter of [llvmpipe, leastAdapter])
-        expect(first!.supports(callOf(kernel, which), adapter), JSON.stringify(which)).toBe(true);
+        expect(buildFor(first!, callOf(kernel, which), adapter), JSON.stringify(which)).not.toBeNull();
   });
 
   it('has work and traffic, and cases with sizes of 1, primes and remainders of a tile', () => {
@@ -96,8 +84,8 @@ describe.each(library.map((kernel) => ({ name: kernel.name, kernel })))('$name',
       for (const which of kernel.cases)
         for (const adapter of [llvmpipe, leastAdapter]) {
           const call = callOf(kernel, which);
-          if (!version.supports(call, adapter)) continue;
-          for (const { grid, text } of gridsOf(version, call, adapter)) {
+          const build = buildFor(version, call, adapter);
+          for (const { grid, text } of build ? gridsOf(build, call) : []) {
             const named = (pattern: RegExp) => [...new Set([...text.matchAll(pattern)].map(([, name]) => name))].sort();
             const {
               barriers = false,
@@ -133,6 +121,51 @@ describe.each(library.map((kernel) => ({ name: kernel.name, kernel })))('$name',
     expect(results.filter(({ ok }) => !ok)).toEqual([]);
     expect(results.filter(({ skipped }) => !skipped).length).toBeGreaterThanOrEqual(chosen.length);
     for (const { error, skipped } of results) if (!skipped) expect(error).toBeGreaterThanOrEqual(0);
+  });
+});
+
+describe('at the least limits of WebGPU', () => {
+  let least: Device;
+  beforeAll(async () => {
+    least = await openDevice({ least: true });
+  });
+  afterAll(() => least?.close());
+
+  it.each(library.map((kernel) => [kernel.name, kernel] as const))('%s means the tape it says', async (_, kernel) => {
+    const { subgroups, workgroupMemory, maxInvocations, maxStorageBuffers } = least.capabilities;
+    expect({ subgroups, workgroupMemory, maxInvocations, maxStorageBuffers }).toEqual({
+      subgroups: false,
+      workgroupMemory: 16384,
+      maxInvocations: 256,
+      maxStorageBuffers: 8,
+    });
+    const results = [];
+    for (const version of kernel.versions)
+      for (const which of [kernel.cases[0]!, kernel.cases.at(-1)!])
+        results.push(await check(least, kernel, version, which));
+    expect(results.filter(({ ok }) => !ok)).toEqual([]);
+    expect(results.filter(({ skipped, version }) => skipped && version === kernel.versions[0]!.name)).toEqual([]);
+  });
+
+  it('the staged adjoint at two coordinates and width 64 asks for no more workgroup memory than there is', () => {
+    const params: JetAdjointParams = { D: 2, second: true, from: 'tanh', to: 'tanh', wrt: [0, 1, 2] };
+    const shapes = [
+      [2, 4, 64, 200],
+      [2, 64, 64],
+      [2, 64],
+      [2, 4, 64, 200],
+    ];
+    const adjoint = library.find(({ name }) => name === 'vjp(dense_jet)')!;
+    const call = callOf(adjoint, { params, shapes });
+    const memory = (device: Capabilities) => {
+      const build = buildFor(adjoint.versions.find(({ name }) => name === 'staged')!, call, device);
+      return build?.stages.flat().map(({ shared = {} }) => bytesOfShared(shared));
+    };
+    expect(memory(leastAdapter)).toEqual([3072, 10240]);
+    expect(memory(llvmpipe)).toEqual([3072, 20480]);
+    expect(memory({ ...leastAdapter, workgroupMemory: 3071 })).toBeUndefined();
+    expect(memory({ ...leastAdapter, maxInvocations: 32 })).toBeUndefined();
+    expect(memory({ ...leastAdapter, maxStorageBuffers: 4 })).toBeUndefined();
   });
 });
 

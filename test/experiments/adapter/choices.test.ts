@@ -44,6 +44,7 @@ import { library } from '../../../kernels/index.ts';
 import { resolveParameters, thermoelasticity } from '../../../systems/index.ts';
 import { ownLines, within } from '../../support/command.ts';
 import { bitsOf, leastAdapter, llvmpipe } from '../../support/gpu.ts';
+import { mistaken } from '../../support/mistake.ts';
 
 let device: Device;
 let base = '';
@@ -109,6 +110,9 @@ describe('a plan', () => {
     const shaders = shadersOf(kernel, call, llvmpipe);
     expect(shadersOf(kernel, dense(call), llvmpipe)).toBe(shaders);
     expect(shadersOf(kernel, call, leastAdapter)).not.toBe(shaders);
+    const [simple, ...others] = kernel.versions;
+    const edited = { ...kernel, versions: [mistaken(simple!, (code) => code.replace('0.0', '0.5')), ...others] };
+    expect(shadersOf(edited, call, llvmpipe)).not.toBe(shaders);
     const servedFor = (choice: Choices[string]) =>
       servedBy([planWith({ prefer: preferred({ [text]: choice }, llvmpipe) })])[text];
     expect(servedFor({ version: 'simple', shaders })).toBe('simple');
