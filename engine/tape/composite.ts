@@ -103,28 +103,29 @@ function deriveBody(
 }
 
 /** Finds the nodes that can be read off a saved output: itself, and through concat, reshape and transpose what it is made of. */
-function recover(y: Var, saved: Var, known: Map<number, number>): void {
-  if (known.has(y.id) || y.node.op === 'input' || y.node.op === 'constant') return;
-  known.set(y.id, saved.id);
-  const { node } = y;
-  const source = node.inputs.map((k) => y.tape.at(k));
-  if (node.op === 'reshape') recover(source[0]!, reshape(saved, source[0]!.shape), known);
-  else if (node.op === 'transpose') {
-    const { perm } = node.params;
-    recover(
-      source[0]!,
-      transpose(
-        saved,
-        perm.map((_, axis) => perm.indexOf(axis)),
-      ),
-      known,
-    );
-  } else if (node.op === 'concat') {
-    const { axis } = node.params;
-    let at = 0;
-    for (const part of source) {
-      recover(part, slice(saved, axis, at, at + part.shape[axis]!), known);
-      at += part.shape[axis]!;
+function recover(output: Var, saved: Var, known: Map<number, number>): void {
+  const open: [value: Var, read: () => Var][] = [[output, () => saved]];
+  for (let next = open.pop(); next; next = open.pop()) {
+    const [y, read] = next;
+    const { node, tape } = y;
+    if (known.has(y.id) || node.op === 'input' || node.op === 'constant') continue;
+    const from = read();
+    known.set(y.id, from.id);
+    const source = node.inputs.map((k) => tape.at(k));
+    if (node.op === 'reshape') open.push([source[0]!, () => reshape(from, source[0]!.shape)]);
+    else if (node.op === 'transpose') {
+      const { perm } = node.params;
+      const inverse = perm.map((_, axis) => perm.indexOf(axis));
+      open.push([source[0]!, () => transpose(from, inverse)]);
+    } else if (node.op === 'concat') {
+      const { axis } = node.params;
+      let at = 0;
+      const parts = source.map((part): [Var, () => Var] => {
+        const start = at;
+        at += part.shape[axis]!;
+        return [part, () => slice(from, axis, start, start + part.shape[axis]!)];
+      });
+      open.push(...parts.reverse());
     }
   }
 }

@@ -5,10 +5,13 @@
 import { add, broadcast, concat, constant, full, mul, reshape, stack, sum, transpose, zeros } from './build.ts';
 import { compositeAdjoint, compositeTangent } from './composite.ts';
 import { TapeError } from './error.ts';
+import { gather, type SliceBar } from './gather.ts';
 import { compositeAt, isLinear, isReduction, rowOf, transposeOf } from './ops.ts';
 import { ShapeError, sameShape, show, sizeOf } from './shape.ts';
 import { type Tape, tapeOf, type Var } from './tape.ts';
 
+/** So many slices of one value hand it their cotangents each on its own; those of more are gathered. */
+const FEW = 16;
 const NONE: ReadonlySet<number> = new Set();
 
 /** A value for each of `X`; a list whose length is known gives one of the same length. */
@@ -35,16 +38,31 @@ export function vjp(outputs: readonly Var[], cotangents: readonly Var[], wrt: re
     const sofar = bars.get(id);
     bars.set(id, sofar ? add(sofar, bar) : bar);
   };
+  const slices = new Map<number, SliceBar[]>();
+  const counts = new Map<number, number>();
+  const crowded = (id: number): boolean => {
+    const count = (counts.get(id) ?? 0) + 1;
+    counts.set(id, count);
+    return count > FEW;
+  };
+  /** The cotangent of a node, once all that it hands to has been visited. */
+  const barOf = (id: number): Var | undefined => {
+    const waiting = slices.get(id);
+    slices.delete(id);
+    for (const bar of waiting ? gather(tape, tape.nodes[id]!.shape, waiting) : []) accumulate(id, bar);
+    return bars.get(id);
+  };
   outputs.forEach((y, k) => {
     checkLike(y, 'cotangent', cotangents[k]!);
     if (active.has(y.id)) accumulate(y.id, cotangents[k]!);
   });
   for (const id of [...active].reverse()) {
-    const bar = bars.get(id);
+    const bar = barOf(id);
     const tuple = tuples.get(id);
     const node = tape.nodes[id]!;
     if (!bar && !tuple) continue;
-    tape.provenance(derived(node.scope, 'adjoint'), () => {
+    const scope = derived(node.scope, 'adjoint');
+    tape.provenance(scope, () => {
       if (node.op === 'pick') {
         const of = node.inputs[0]!;
         const bundle = tuples.get(of) ?? compositeAt(tape.nodes, of).params.body.outputs.map(() => undefined);
@@ -57,6 +75,11 @@ export function vjp(outputs: readonly Var[], cotangents: readonly Var[], wrt: re
         compositeAdjoint(tape, id, tuple, live, vjp).forEach((x, k) => {
           accumulate(node.inputs[live[k]!]!, x);
         });
+      } else if (node.op === 'slice' && bar && crowded(node.inputs[0]!)) {
+        const of = node.inputs[0]!;
+        const waiting = slices.get(of) ?? [];
+        waiting.push({ ...node.params, bar, scope });
+        slices.set(of, waiting);
       } else {
         node.inputs.forEach((k, at) => {
           const x = active.has(k) ? pullBack(tape, id, at, bar!) : null;
@@ -65,7 +88,7 @@ export function vjp(outputs: readonly Var[], cotangents: readonly Var[], wrt: re
       }
     });
   }
-  return wrt.map((x) => bars.get(x.id) ?? zeros(tape, x.shape));
+  return wrt.map((x) => barOf(x.id) ?? zeros(tape, x.shape));
 }
 
 /**

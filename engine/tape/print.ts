@@ -4,19 +4,17 @@ import { type Graph, type Node, type Param, type Params, reachable } from './tap
 
 /** Prints the nodes that the outputs need, renumbered from 0; bodies of composites follow, each once. */
 export function print(graph: Graph): string {
-  const bodies = new Map<string, Graph>();
-  const text = table(graph, bodies);
-  const printed = new Set<string>();
-  const parts = [text];
-  for (const [title, body] of bodies) {
-    if (printed.has(title)) continue;
-    printed.add(title);
-    parts.push(`\n${title} =\n${table(body, bodies)}`);
-  }
-  return parts.join('\n');
+  const bodies = new Map<Graph, string>();
+  const parts = new Set([table(graph, bodies)]);
+  // A map hands out what is added while it is walked through: bodies of bodies.
+  for (const [body, title] of bodies) parts.add(`\n${title} =\n${table(body, bodies)}`);
+  return [...parts].join('\n');
 }
 
-function table(graph: Graph, bodies: Map<string, Graph>): string {
+/** Columns that are aligned: number, shape, operation. */
+const ALIGNED = [0, 1, 2];
+
+function table(graph: Graph, bodies: Map<Graph, string>): string {
   const needed = reachable(graph);
   const names = new Map<number, string>();
   const rows: string[][] = [];
@@ -24,18 +22,20 @@ function table(graph: Graph, bodies: Map<string, Graph>): string {
     if (!needed[id]) return;
     names.set(id, `%${names.size}`);
     const operands = node.inputs.map((k) => names.get(k) ?? '?').join(' ');
-    if (node.op === 'composite')
-      bodies.set(`${labelOf(node)} ${node.inputs.map((k) => show(graph.nodes[k]!.shape)).join(' ')}`, node.params.body);
+    if (node.op === 'composite') {
+      const shapes = node.inputs.map((k) => show(graph.nodes[k]!.shape)).join(' ');
+      bodies.set(node.params.body, `${labelOf(node)} ${shapes}`);
+    }
     const what = [node.op, operands, labelOf(node)].filter(Boolean).join(' ');
     const shape = node.op === 'composite' ? '' : show(node.shape);
     rows.push([names.get(id)!, shape, what, node.scope && `| ${node.scope}`]);
   });
   rows.push(['', '', `-> ${graph.outputs.map((id) => names.get(id)).join(' ')}`, '']);
-  const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
+  const widths = ALIGNED.map((column) => rows.reduce((most, row) => Math.max(most, row[column]!.length), 0));
   return rows
     .map((row) =>
       row
-        .map((cell, k) => (k < 3 ? cell.padEnd(widths[k]!) : cell))
+        .map((cell, k) => cell.padEnd(widths[k] ?? 0))
         .join('  ')
         .trimEnd(),
     )

@@ -51,11 +51,22 @@ function foldNode(node: Node, x: readonly Var[]): Var | undefined {
   return undefined;
 }
 
+/** What {@link uniform} found for views and reshapes; null where elements may differ. */
+const found = new WeakMap<Node, number | null>();
+
 /** The value all elements share, when they are known to. */
-function uniform(v: Var): number | undefined {
-  let { node } = v;
-  while (['broadcast', 'reshape', 'slice', 'transpose'].includes(node.op)) node = v.tape.nodes[node.inputs[0]!]!;
-  return node.op === 'constant' ? node.params.value : undefined;
+function uniform({ node, tape }: Var): number | undefined {
+  const passed: Node[] = [];
+  let at = node;
+  let value = found.get(at);
+  while (value === undefined && (isView(at) || at.op === 'reshape')) {
+    passed.push(at);
+    at = tape.nodes[at.inputs[0]!]!;
+    value = found.get(at);
+  }
+  if (value === undefined) value = at.op === 'constant' ? at.params.value : null;
+  for (const layout of passed) found.set(layout, value);
+  return value ?? undefined;
 }
 
 const constantOf = (like: Var, shape: Shape, value: number) => build.broadcast(build.constant(like.tape, value), shape);
@@ -107,44 +118,68 @@ function foldLayout(node: Node<View | 'reshape'>, x: Var): Var | undefined {
   if (node.op === 'slice' && (under.op === 'slice' || under.op === 'concat')) {
     const { axis, start, stop } = node.params;
     if (axis !== under.params.axis) return undefined;
-    if (under.op === 'concat') return sliceOfConcat(x, axis, start, stop);
+    if (under.op === 'concat') return sliceOfConcat(under, x.tape, start, stop);
     return build.slice(below, axis, start + under.params.start, stop + under.params.start);
   }
   return undefined;
 }
 
-/** A slice that lies within one part of a concat is a slice of that part. */
-function sliceOfConcat(x: Var, axis: number, start: number, stop: number): Var | undefined {
+/** Where each part of a concat ends along its axis. */
+const ends = new WeakMap<Node, readonly number[]>();
+
+function endsOf(node: Node<'concat'>, tape: Tape): readonly number[] {
+  const known = ends.get(node);
+  if (known) return known;
   let at = 0;
-  for (const id of x.node.inputs) {
-    const part = x.tape.at(id);
-    const extent = part.shape[axis]!;
-    if (start >= at && stop <= at + extent) return build.slice(part, axis, start - at, stop - at);
-    at += extent;
+  const all = node.inputs.map((id) => (at += tape.nodes[id]!.shape[node.params.axis]!));
+  ends.set(node, all);
+  return all;
+}
+
+/** A slice that lies within one part of a concat is a slice of that part. */
+function sliceOfConcat(node: Node<'concat'>, tape: Tape, start: number, stop: number): Var | undefined {
+  const stops = endsOf(node, tape);
+  let [low, high] = [0, stops.length - 1];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (stops[middle]! > start) high = middle;
+    else low = middle + 1;
   }
-  return undefined;
+  const from = stops[low - 1] ?? 0;
+  return stop <= stops[low]!
+    ? build.slice(tape.at(node.inputs[low]!), node.params.axis, start - from, stop - from)
+    : undefined;
 }
 
 /** A sum of two concats along one axis, as the adjoints of slices leave them, is a concat of sums. */
 function addConcats(a: Var, b: Var): Var | undefined {
-  if (a.node.op === 'reshape' && b.node.op === 'reshape') {
-    const [left, right] = [a, b].map((v) => v.tape.at(v.node.inputs[0]!)) as [Var, Var];
-    const concats = left.node.op === 'concat' && right.node.op === 'concat' && sameShape(left.shape, right.shape);
-    return concats ? build.reshape(build.add(left, right), a.shape) : undefined;
+  const { tape } = a;
+  const [left, right] = [a.node, b.node];
+  if (left.op === 'reshape' && right.op === 'reshape') {
+    const [x, y] = [tape.at(left.inputs[0]!), tape.at(right.inputs[0]!)];
+    const sum = sameShape(x.shape, y.shape) ? addConcats(x, y) : undefined;
+    return sum && build.reshape(sum, a.shape);
   }
-  if (a.node.op !== 'concat' || b.node.op !== 'concat') return undefined;
-  const { axis } = a.node.params;
-  if (b.node.params.axis !== axis) return undefined;
-  const cuts = (v: Var) => {
-    let at = 0;
-    return v.node.inputs.map((id) => (at += v.tape.at(id).shape[axis]!));
-  };
-  const all = [...new Set([...cuts(a), ...cuts(b)])].sort((x, y) => x - y);
-  const parts = all.map((stop, k) => {
-    const [left, right] = [a, b].map((v) => sliceOfConcat(v, axis, all[k - 1] ?? 0, stop)) as [Var, Var];
-    return build.add(left, right);
+  if (left.op !== 'concat' || right.op !== 'concat' || left.params.axis !== right.params.axis) return undefined;
+  const cuts = [...new Set([...endsOf(left, tape), ...endsOf(right, tape)])].sort((x, y) => x - y);
+  const [x, y] = [cut(left, tape, cuts), cut(right, tape, cuts)];
+  const parts = x.map((part, k) => {
+    const other = y[k]!;
+    return uniform(part) === 0 ? other : uniform(other) === 0 ? part : build.add(part, other);
   });
-  return build.concat(parts, axis);
+  return build.concat(parts, left.params.axis);
+}
+
+/** The parts of a concat, cut further: `cuts` holds where each of them ends, and more. */
+function cut(node: Node<'concat'>, tape: Tape, cuts: readonly number[]): Var[] {
+  const stops = endsOf(node, tape);
+  let k = 0;
+  return cuts.map((stop, at) => {
+    const start = cuts[at - 1] ?? 0;
+    while (stops[k]! <= start) k++;
+    const from = stops[k - 1] ?? 0;
+    return build.slice(tape.at(node.inputs[k]!), node.params.axis, start - from, stop - from);
+  });
 }
 
 function foldConcat(node: Node, x: readonly Var[]): Var | undefined {
