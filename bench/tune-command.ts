@@ -5,16 +5,8 @@ import type { Device, Library } from '../engine/index.ts';
 import { cachePath, forgetCache, readCache, type TuneCache, writeCache } from '../experiments/adapter/tune-cache.ts';
 import { type Global, jsonOption, putJson, say, withDevice } from '../experiments/command/output.ts';
 import { table } from '../experiments/show/table.ts';
-import {
-  choice,
-  integer,
-  optimizers,
-  resolveSettings,
-  runsOf,
-  seedList,
-  UsageError,
-  weightings,
-} from '../experiments/training/settings.ts';
+import { optimizers, weightings } from '../experiments/training/record.ts';
+import { choice, integer, resolveSettings, runsOf, seedList, UsageError } from '../experiments/training/settings.ts';
 import type { TrainerOptions } from '../experiments/training/tapes.ts';
 import { library as shipped } from '../kernels/index.ts';
 import { type Optimizer, systemNamed, systems } from '../systems/index.ts';

@@ -12,7 +12,7 @@ import {
   type Shape,
   sizeOf,
 } from '../engine/index.ts';
-import { optimizers } from '../experiments/training/settings.ts';
+import { optimizers } from '../experiments/training/record.ts';
 import { stepSource } from '../experiments/training/tapes.ts';
 import { type Optimizer, resolveParameters, type System, systemNamed } from '../systems/index.ts';
 

@@ -4,18 +4,17 @@ import type { Device } from '../../engine/index.ts';
 import { systemNamed, systems } from '../../systems/index.ts';
 import { comparison, comparisonText, studyText, writeStudies } from '../ntk/report.ts';
 import { checkPoints, PUBLISHED, type Study, type StudyOptions, study } from '../ntk/study.ts';
+import { optimizers, weightings } from '../training/record.ts';
 import {
   assignment,
   choice,
   integer,
   number,
-  optimizers,
   resolveSettings,
   seed,
   seedList,
   type TrainOptions,
   UsageError,
-  weightings,
 } from '../training/settings.ts';
 import { type Global, jsonOption, pinOption, putJson, say, withDevice } from './output.ts';
 

@@ -6,12 +6,12 @@ import { tunedChoices } from '../adapter/tune-cache.ts';
 import { defaultRunFolder } from '../disk/run-folder.ts';
 import { table } from '../show/table.ts';
 import { memoryText } from '../training/plans.ts';
+import { optimizers, weightings } from '../training/record.ts';
 import {
   assignment,
   choice,
   integer,
   number,
-  optimizers,
   resolveSettings,
   resumedSettings,
   runsOf,
@@ -19,7 +19,6 @@ import {
   seedList,
   type TrainOptions,
   UsageError,
-  weightings,
 } from '../training/settings.ts';
 import { DivergenceError, type TrainSummary, train } from '../training/train.ts';
 import { explain, type Subject, subjects } from './explain.ts';
@@ -88,15 +87,17 @@ export function trainCommand(): Command {
     });
 }
 
+const scientific = (value: number | null | undefined) => value?.toExponential(2) ?? '-';
+
 function report(summary: TrainSummary): string {
   const { system, params, epochs, msPerStep, dispatchesPerStep, memory, adapter, out, stopped } = summary;
   const runs = summary.runs ?? [summary];
   const fields = Object.keys(summary.final.l2);
   const rows = runs.map(({ seed: own, final, best }) => [
     String(own),
-    ...fields.map((field) => final.l2[field]!.toExponential(2)),
-    final.mean.toExponential(2),
-    `${best.mean.toExponential(2)} at ${best.epoch}`,
+    ...fields.map((field) => scientific(final.l2[field])),
+    scientific(final.mean),
+    `${scientific(best.mean)} at ${best.epoch}`,
   ]);
   return [
     '',
@@ -107,7 +108,7 @@ function report(summary: TrainSummary): string {
     'relative L2 error of each field against the exact solution:',
     table(['seed', ...fields, 'mean', 'best mean'], rows),
     '',
-    `${msPerStep.toFixed(1)} ms per step, ${dispatchesPerStep} dispatches, ${adapter}`,
+    `${msPerStep?.toFixed(1) ?? '-'} ms per step, ${dispatchesPerStep} dispatches, ${adapter}`,
     memoryText(memory),
     `${out}/: picture.svg, metrics.jsonl, summary.json, weights.safetensors`,
   ].join('\n');

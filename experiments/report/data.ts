@@ -5,8 +5,7 @@ import { systemNamed } from '../../systems/index.ts';
 import { readSweep, type SweepRecord } from '../sweep/folder.ts';
 import { presetNamed, publishedEpochs, type RunPlan } from '../sweep/presets.ts';
 import { type Method, methodName, type PublishedCell, published, publishedCell } from '../sweep/published.ts';
-import type { Line } from '../sweep/records.ts';
-import { type Summary, summarySchema } from '../sweep/summary.ts';
+import { type Line, type Summary, summarySchema } from '../training/record.ts';
 import { historyOf, lateErrors, type Spread, spreadOf } from './history.ts';
 
 /** Mean and deviation over seeds; a single one has no deviation. */
@@ -127,8 +126,7 @@ export function reportOf(found: Found): Report {
     ),
   );
   const all = [...summaries.values()];
-  const days = all.map(({ finished }) => finished.slice(0, 10)).sort();
-  const lost = all.filter(({ diverged }) => diverged);
+  const days = all.flatMap(({ finished }) => finished?.slice(0, 10) ?? []).sort();
   return {
     preset: record.preset,
     about: preset.about,
@@ -141,8 +139,8 @@ export function reportOf(found: Found): Report {
     systems,
     far: systems.flatMap(farCells),
     missing: record.runs.filter(({ id }) => !summaries.has(id)).map(({ id }) => id),
-    diverged: lost.map(
-      ({ id, diverged }) => `${id}: ${diverged!.term} is ${diverged!.value} at epoch ${diverged!.epoch}`,
+    diverged: [...summaries].flatMap(([id, { diverged }]) =>
+      diverged ? `${id}: ${diverged.term} is ${diverged.value} at epoch ${diverged.epoch}` : [],
     ),
     damaged,
   };
@@ -191,7 +189,11 @@ function cellOf(
   const final = over((each) => each.final.error);
   const best = over((each) => each.best.error);
   const bestLoss = over((each) => each.bestLoss.error);
-  const settled = spreadOf(alive.flatMap((run) => lateErrors(histories.get(run.id) ?? [], run)));
+  const settled = spreadOf(
+    runs
+      .filter(({ id }) => summaries.has(id) && !summaries.get(id)!.diverged)
+      .flatMap((run) => lateErrors(histories.get(run.id) ?? [], run)),
+  );
   const ratio = quotient(final?.mean, published?.mean);
   return {
     ...{ coupling, planned: runs.length, done: found.length, diverged: found.length - alive.length },

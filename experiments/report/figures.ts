@@ -3,12 +3,12 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { knownValues } from '../../systems/index.ts';
 import { readSafetensors } from '../disk/safetensors.ts';
+import { draw } from '../show/draw.ts';
 import { type Box, curve, Figure, type Lines, linear, logarithmic, type Point, WIDTH } from '../show/figure.ts';
 import type { FieldPicture } from '../show/picture.ts';
 import { type RunPlan, systemOf } from '../sweep/presets.ts';
 import { type Method, methodName } from '../sweep/published.ts';
-import type { Line } from '../sweep/records.ts';
-import { draw } from '../training/train.ts';
+import type { Line } from '../training/record.ts';
 import type { Found, MethodRow, Stats, SystemReport } from './data.ts';
 import { errorOf } from './history.ts';
 

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunPlan } from '../sweep/presets.ts';
-import { type Line, lineSchema } from '../sweep/records.ts';
+import { type Line, lineSchema } from '../training/record.ts';
 
 /** Looks at a run, oldest first; none where it left none. */
 export function historyOf(path: string, { id }: RunPlan): Line[] {

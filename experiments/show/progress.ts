@@ -8,6 +8,8 @@ export interface ProgressState {
   /** Relative error, 1 for 100 %. */
   readonly error: number;
   readonly msPerStep: number;
+  /** What the optimizer has to say, by name. */
+  readonly facts?: Readonly<Record<string, number>>;
 }
 
 export type ProgressStream = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
@@ -108,8 +110,12 @@ function plainLine(state: ProgressState, total: number, label: string): string {
   const { epoch, terms, error, msPerStep } = state;
   const parts = [label, `epoch ${count(epoch, total)}`, `loss ${short(sum(terms))}`, `error ${percent(error)}`];
   parts.push(`${pace(msPerStep)} ms/step`, `left ${left(state, total)}`);
-  return [...parts, ...Object.entries(terms).map(([name, value]) => `${name} ${short(value)}`)].join(GAP);
+  return [...parts, ...named(state)].join(GAP);
 }
+
+/** What the optimizer has to say, then each loss term. */
+const named = ({ facts = {}, terms }: ProgressState): string[] =>
+  [...Object.entries(facts), ...Object.entries(terms)].map(([name, value]) => `${name} ${short(value)}`);
 
 interface LineOptions {
   readonly total: number;
@@ -142,10 +148,7 @@ export function progressLine(state: ProgressState | undefined, { total, label, c
   const bar = add('bar', ' '.repeat(BAR.least));
   add('label', label);
   if (state) add('pace', `${pace(state.msPerStep)} ms/step`);
-  const names = Object.entries(state?.terms ?? {}).map(([name, value]): [string, string] => [
-    `term ${name}`,
-    `${name} ${short(value)}`,
-  ]);
+  const names = (state ? named(state) : []).map((text): [string, string] => [`named ${text}`, text]);
   for (const [key, text] of names) if (!add(key, text)) break;
   if (bar) chosen.set('bar', drawBar(epoch / total, Math.min(BAR.least + width - used, BAR.most)));
   const order = ['label', 'bar', 'count', 'loss', ...names.map(([key]) => key), 'error', 'pace', 'left'];

@@ -3,15 +3,14 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { encodeSafetensors, readSafetensors, SafetensorsError, type Tensor, tensor } from '../disk/safetensors.ts';
 import { CheckpointError } from '../training/checkpoint.ts';
-import type { Snapshot } from '../training/trainer.ts';
+import type { Pace, Snapshot } from '../training/loop.ts';
+import { type RunRecord, recordSchema } from '../training/record.ts';
 import type { RunPlan } from './presets.ts';
-import { type RunRecord, recordsSchema } from './records.ts';
 
 export interface StackState {
   readonly snapshot: Snapshot;
   readonly records: RunRecord[];
-  /** Time spent in steps, milliseconds, and how many steps that were. */
-  readonly pace: { readonly ms: number; readonly steps: number };
+  readonly pace: Pace;
 }
 
 type Shapes = Readonly<Record<string, readonly number[]>>;
@@ -62,7 +61,10 @@ export function readState(path: string, runs: readonly RunPlan[], shapes: Shapes
   });
   return parsed(path, () => ({
     snapshot: { epoch: z.int().nonnegative().parse(Number(metadata['epoch'])), values: Object.fromEntries(values) },
-    records: recordsSchema.length(runs.length).parse(JSON.parse(metadata['records'] ?? '')),
+    records: z
+      .array(recordSchema)
+      .length(runs.length)
+      .parse(JSON.parse(metadata['records'] ?? '')),
     pace: z.object({ ms: z.number(), steps: z.number() }).parse(JSON.parse(metadata['pace'] ?? '')),
   }));
 }

@@ -9,14 +9,10 @@ import {
   type System,
   systemNamed,
 } from '../../systems/index.ts';
+import type { Score, Variant } from '../training/record.ts';
 import { UsageError } from '../training/settings.ts';
 import { momentsOf } from '../training/trainer.ts';
 import type { Method } from './published.ts';
-
-/** What of a system is changed: nothing; one boundary loss term for each field; that, and one network for all fields. */
-export type Variant = 'paper' | 'split' | 'shared';
-/** Which error a preset reports: mean over fields of relative L2, or of absolute RMSE. */
-export type Score = 'relative' | 'rmse';
 
 interface Block {
   readonly system: string;

@@ -2,13 +2,13 @@
 import { BufferSizeError, type Device, type Library } from '../../engine/index.ts';
 import type { Choices } from '../adapter/choices.ts';
 import type { ProgressStream } from '../show/progress.ts';
+import type { Summary } from '../training/record.ts';
 import { peekState, stackName, unfit } from './checkpoint.ts';
 import { SweepFolder } from './folder.ts';
 import { costOf, type Group, groupTitle, type Shard, type SweepPlan, selectGroups } from './plan.ts';
 import type { RunPlan } from './presets.ts';
 import { type SweepProgress, startSweepProgress } from './progress.ts';
 import { type StackProgress, trainStack } from './stack.ts';
-import type { Summary } from './summary.ts';
 
 export interface SweepSession {
   readonly device: Device;

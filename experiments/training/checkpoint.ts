@@ -7,8 +7,8 @@ import { UserError } from '../../engine/index.ts';
 import { type Run, type Stack, unflatten } from '../../systems/index.ts';
 import type { RunFolder } from '../disk/run-folder.ts';
 import { encodeSafetensors, readSafetensors, type Tensor, tensor } from '../disk/safetensors.ts';
+import type { Snapshot } from './loop.ts';
 import type { TrainSettings } from './settings.ts';
-import type { Snapshot } from './trainer.ts';
 
 const CHECKPOINT = 'checkpoint.safetensors';
 

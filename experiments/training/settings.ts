@@ -1,19 +1,12 @@
 /** A training run's settings: from options as typed to everything resolved, which is what config.json holds. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { UnknownVersionError, UserError } from '../../engine/index.ts';
 import { library } from '../../kernels/index.ts';
 import { UPDATE_EVERY, type Weighting } from '../../optim/index.ts';
-import {
-  type NetworkShape,
-  type Optimizer,
-  type Run,
-  resolveParameters,
-  type System,
-  systemNamed,
-} from '../../systems/index.ts';
+import { type Optimizer, type Run, resolveParameters, type System, systemNamed } from '../../systems/index.ts';
 
+import { type Config, configSchema } from './record.ts';
 import { momentsOf } from './trainer.ts';
 
 /** Something a user typed that cannot be right; the message says what would be. Ends the process with 2. */
@@ -21,8 +14,6 @@ export class UsageError extends UserError {
   override readonly name = 'UsageError';
 }
 
-export const optimizers: readonly Optimizer[] = ['adam', 'soap'];
-export const weightings: readonly Weighting[] = ['none', 'grad-norm', 'lra'];
 /** Epochs of a run unless stated: well under a minute without a GPU. The published runs take 30,000. */
 export const DEFAULT_EPOCHS = 1800;
 
@@ -41,21 +32,8 @@ export interface TrainOptions {
   readonly seeds?: readonly number[];
 }
 
-export interface TrainSettings {
-  readonly system: string;
-  readonly parameters: Readonly<Record<string, number>>;
-  readonly network: NetworkShape;
-  readonly optimizer: Optimizer;
-  readonly betas: readonly [number, number];
-  readonly optimizerEpsilon: number;
-  readonly weighting: Weighting;
-  readonly updateEvery: number;
-  readonly learningRate: number;
-  readonly epochs: number;
-  readonly seeds: readonly number[];
-  /** The version that serves each kernel call; known once a run has begun. */
-  readonly kernels?: Readonly<Record<string, string>>;
-}
+/** Everything resolved: what config.json holds besides its format. */
+export type TrainSettings = Readonly<Omit<Config, 'format'>>;
 
 /** Throws {@link UsageError}, ParameterError, UnknownSystemError. */
 export function resolveSettings(name: string, options: TrainOptions): TrainSettings {
@@ -69,6 +47,7 @@ export function resolveSettings(name: string, options: TrainOptions): TrainSetti
   const weighting = options.weighting ?? 'grad-norm';
   return {
     system: system.name,
+    variant: 'paper',
     parameters: resolveParameters(system, { ...shortcuts, ...set }),
     network: { hidden: options.depth ?? system.architecture.hidden, width: options.width ?? system.architecture.width },
     optimizer,
@@ -78,24 +57,9 @@ export function resolveSettings(name: string, options: TrainOptions): TrainSetti
     learningRate: options.lr ?? system.training.learningRate,
     epochs: options.epochs ?? DEFAULT_EPOCHS,
     seeds: options.seeds ?? [options.seed ?? 42],
+    score: 'relative',
   };
 }
-
-const shape = z.object({ hidden: z.int().positive(), width: z.int().positive() });
-const settingsSchema = z.object({
-  system: z.string(),
-  parameters: z.record(z.string(), z.number()),
-  network: shape,
-  optimizer: z.enum(optimizers as [Optimizer, ...Optimizer[]]),
-  betas: z.tuple([z.number(), z.number()]),
-  optimizerEpsilon: z.number(),
-  weighting: z.enum(weightings as [Weighting, ...Weighting[]]),
-  updateEvery: z.int().nonnegative(),
-  learningRate: z.number().positive(),
-  epochs: z.int().positive(),
-  seeds: z.array(z.int().nonnegative()).min(1),
-  kernels: z.record(z.string(), z.string()).optional(),
-});
 
 /** Settings of the run in a folder, with more epochs if asked for. Throws {@link UsageError}. */
 export function resumedSettings(folder: string, name: string, { epochs, ...rest }: TrainOptions): TrainSettings {
@@ -108,7 +72,7 @@ export function resumedSettings(folder: string, name: string, { epochs, ...rest 
   if (!existsSync(path)) throw new UsageError(`${folder} holds no run to resume: there is no config.json`);
   let settings: TrainSettings;
   try {
-    settings = settingsSchema.parse(JSON.parse(readFileSync(path, 'utf8'))) as TrainSettings;
+    settings = configSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
   } catch {
     throw new UsageError(`${path} is not the configuration of a run; start again with another --out`);
   }

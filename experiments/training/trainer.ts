@@ -16,6 +16,7 @@ import {
   stacksOf,
 } from '../../systems/index.ts';
 import { type Choices, preferred, servedBy } from '../adapter/choices.ts';
+import type { Errors, Snapshot, Trainable } from './loop.ts';
 import { type Memory, memoryOf, type Role, sharedNames, type TrainingPlans, trainingPlans } from './plans.ts';
 import { soapPlans, type TrainerOptions } from './tapes.ts';
 
@@ -34,20 +35,6 @@ export function compileOptions({ device, library, versions = {}, choices = {} }:
   return { device: capabilities, library, versions, prefer: preferred(choices, capabilities) };
 }
 
-/** Errors of one run by field. */
-export interface Errors {
-  /** ||prediction - exact|| / ||exact||. */
-  readonly relative: Readonly<Record<string, number>>;
-  readonly rmse: Readonly<Record<string, number>>;
-  /** Mean of `relative` over the fields. */
-  readonly mean: number;
-}
-
-export interface Snapshot {
-  readonly epoch: number;
-  readonly values: Readonly<Record<string, Float32Array>>;
-}
-
 type Programs = Readonly<Partial<Record<Role, Program>> & Record<'step' | 'error', Program>>;
 
 /** Betas and epsilon that the paper gives an optimizer on a system. */
@@ -55,7 +42,7 @@ export function momentsOf(system: System, optimizer: Optimizer): AdamSettings {
   return optimizer === 'soap' ? { betas: system.training.soapBetas, epsilon: SOAP_EPSILON } : ADAM;
 }
 
-export class Trainer {
+export class Trainer implements Trainable {
   readonly options: TrainerOptions;
   readonly terms: readonly string[];
   readonly fields: readonly string[];

@@ -9,8 +9,8 @@ import { SweepFolder } from '../../../experiments/sweep/folder.ts';
 import { onlyRuns, selectGroups, shardOf, sweepPlan } from '../../../experiments/sweep/plan.ts';
 import { planOf, presetNamed, presets, type RunPlan, systemOf } from '../../../experiments/sweep/presets.ts';
 import { duration, sweepLine } from '../../../experiments/sweep/progress.ts';
-import { EVERY, emptyRecord, note, noteDivergence, strideOf } from '../../../experiments/sweep/records.ts';
 import { CheckpointError } from '../../../experiments/training/checkpoint.ts';
+import { emptyRecord } from '../../../experiments/training/recorder.ts';
 import { countOf } from '../../../systems/index.ts';
 import { lossModel } from '../../../systems/model.ts';
 
@@ -151,46 +151,6 @@ describe('--only', () => {
 
   it.each(['0/2', '3/2', '1', 'a/b', '1/0'])('--shard refuses %s', (text) => {
     expect(() => shardOf(text)).toThrow(/i\/n/);
-  });
-});
-
-describe('what is remembered of a run', () => {
-  const run = { ...paper.runs[0]!, epochs: 30_000 };
-  const look = (epoch: number, error: number, loss: number) => ({
-    epoch,
-    losses: { a: loss, b: loss },
-    weights: { a: 1, b: 1 },
-    errors: { relative: { T: error, u: error }, rmse: { T: 2 * error, u: 4 * error }, mean: error },
-  });
-
-  it('is at most 400 looks, the last among them, and the best of all', () => {
-    for (const epochs of [1, 30, 25 * 400, 30_000, 100_001]) {
-      const record = emptyRecord();
-      for (let epoch = EVERY; epoch < epochs; epoch += EVERY)
-        note(record, { ...run, epochs }, look(epoch, 1 + epoch, 1));
-      note(record, { ...run, epochs }, look(epochs, 9, 1));
-      expect(record.history.length).toBeLessThanOrEqual(401);
-      expect(record.history.at(-1)!.epoch).toBe(epochs);
-    }
-    expect([strideOf(30_000), strideOf(100_000), strideOf(500)]).toEqual([75, 250, 25]);
-  });
-
-  it('is best by error, and by loss', () => {
-    const record = emptyRecord();
-    for (const each of [look(25, 3, 3), look(50, 1, 2), look(75, 2, 1)]) note(record, run, each);
-    expect(record.best).toEqual({ error: 1, epoch: 50 });
-    expect(record.bestLoss).toEqual({ loss: 2, error: 2, epoch: 75 });
-    note(record, { ...run, score: 'rmse' }, look(100, 0.1, 5));
-    expect(record.best.error).toBeCloseTo(0.3, 12);
-  });
-
-  it('names the epoch and the term at which it was lost, of the first only', () => {
-    const records = [emptyRecord(), emptyRecord()];
-    const losses = Float32Array.of(1, 1, 1, 1, 1, 1, 1, Number.POSITIVE_INFINITY, 1, 1, Number.NaN, Number.NaN);
-    noteDivergence(records, losses, ['a', 'b'], 25);
-    expect(records.map(({ diverged }) => diverged)).toEqual([undefined, { epoch: 27, term: 'b', value: 'Infinity' }]);
-    note(records[0]!, run, look(50, Number.NaN, 1));
-    expect(records[0]!.diverged).toEqual({ epoch: 50, term: 'error', value: 'NaN' });
   });
 });
 
