@@ -3,7 +3,7 @@ import { loadavg } from 'node:os';
 import type { Device, Library } from '../engine/index.ts';
 import type { Choices } from '../experiments/adapter/choices.ts';
 import { type Fingerprint, fingerprint } from '../experiments/adapter/fingerprint.ts';
-import { optimizers } from '../experiments/training/record.ts';
+import { optimizers } from '../experiments/training/hyperparameters.ts';
 import { UsageError } from '../experiments/training/settings.ts';
 import { systems } from '../systems/index.ts';
 import { type DispatchCost, measureDispatch } from './dispatch.ts';

@@ -1,10 +1,29 @@
 /** The work that peers are compared on: a gradient of a system's loss, or steps of an optimizer with grad-norm, of one run or a stack. */
 import { cpus } from 'node:os';
-import { compile, type Device, evaluate, grad, graphOf, type Library, Program, simplify } from '../engine/index.ts';
-import { modelFor, termsSource } from '../experiments/training/tapes.ts';
-import { momentsOf, Trainer } from '../experiments/training/trainer.ts';
+import {
+  compile,
+  type Device,
+  evaluate,
+  grad,
+  graphOf,
+  type Library,
+  newTape,
+  Program,
+  simplify,
+} from '../engine/index.ts';
+import { termsSource } from '../experiments/training/tapes.ts';
+import { Trainer } from '../experiments/training/trainer.ts';
 import { distance } from '../experiments/verify/quantity.ts';
-import { initialTheta, inputValues, type Optimizer, shareThetas, systemNamed } from '../systems/index.ts';
+import type { Weighting } from '../optim/index.ts';
+import {
+  initialTheta,
+  initialThetas,
+  inputValues,
+  type LossModel,
+  lossModel,
+  type Optimizer,
+  systemNamed,
+} from '../systems/index.ts';
 import type { Contestant } from './interleave.ts';
 import { optionsOf } from './workloads.ts';
 
@@ -65,14 +84,15 @@ interface Backend {
 const AFFORDABLE = 2e7;
 
 const optimizerOf = ({ work }: Job): Optimizer => (work === 'SOAP step' ? 'soap' : 'adam');
-const options = (job: Job) => optionsOf(systemNamed(job.system), job.runs, optimizerOf(job));
+const options = (job: Job, weighting?: Weighting) =>
+  optionsOf(systemNamed(job.system), job.runs, optimizerOf(job), weighting);
 
 export function problemOf(job: Job, threads = 1): Problem {
-  const { system, shape, runs, learningRate } = options(job);
-  const [first] = runs as [(typeof runs)[number]];
-  const model = modelFor({ system, shape, runs: [first] });
-  const values = inputValues(system, Object.keys(model.inputs), [first]);
-  const data = Object.entries(values).filter(([name]) => name.startsWith('data.'));
+  const { problem, learningRate, betas } = options(job);
+  const { system, shape, runs } = problem;
+  const first = runs[0]!;
+  const known = lossModel(newTape(), problem).data.filter(({ kind }) => kind === 'known');
+  const data = Object.entries(inputValues({ system, runs: [first] }, known));
   return {
     system: system.name,
     work: job.work,
@@ -93,30 +113,25 @@ export function problemOf(job: Job, threads = 1): Problem {
     ),
     data: Object.fromEntries(data.map(([name, v]) => [name.slice('data.'.length), [...v]])),
     learningRate,
-    betas: momentsOf(system, optimizerOf(job)).betas,
+    betas,
     cores: cpus().length,
     threads,
   };
 }
 
-function valuesOf(job: Job, names: readonly string[], weights: ArrayLike<number>): Record<string, ArrayLike<number>> {
-  const { system, shape, runs } = options(job);
-  const theta = shareThetas(
-    system,
-    shape,
-    runs.map(({ seed }) => initialTheta(system, shape, seed)),
-  );
-  return { ...inputValues(system, names, runs), ...theta, weights };
+function valuesOf(job: Job, { data }: LossModel, weights: ArrayLike<number>): Record<string, ArrayLike<number>> {
+  const { problem } = options(job);
+  return { ...inputValues(problem, data), ...initialThetas(problem), weights };
 }
 
 async function gradientProgram({ device, library, versions }: Backend, job: Job, weights: ArrayLike<number>) {
-  const model = modelFor(options(job));
+  const model = lossModel(newTape(), options(job).problem);
   const gradients = grad(model.total, model.thetas);
   const named = gradients.map((gradient, k) => [`gradient.${k}`, gradient] as const);
   const source = { inputs: model.inputs, outputs: { losses: model.losses, ...Object.fromEntries(named) } };
   const plan = compile(source, { device: device.capabilities, library, ...(versions ? { versions } : {}) });
   const program = await Program.create(device, plan);
-  const values = valuesOf(job, Object.keys(source.inputs), weights);
+  const values = valuesOf(job, model, weights);
   for (const [name, data] of Object.entries(values)) program.write(name, data);
   const found = await program.run(1, Object.keys(source.outputs));
   const losses = found['losses']!;
@@ -140,7 +155,7 @@ export async function oursOf(job: Job, backend: Backend): Promise<Ours> {
 }
 
 async function oursGradient(job: Job, backend: Backend): Promise<Ours> {
-  const terms = modelFor(options(job)).terms.length;
+  const terms = lossModel(newTape(), options(job).problem).terms.length;
   const { program, ...values } = await gradientProgram(backend, job, new Array(job.runs * terms).fill(1));
   return {
     ...values,
@@ -155,14 +170,13 @@ async function oursGradient(job: Job, backend: Backend): Promise<Ours> {
 async function oursStep(job: Job, backend: Backend): Promise<Ours> {
   const { device, library, versions } = backend;
   const pinned = versions ? { versions } : {};
-  const settings = { ...options(job), weighting: 'grad-norm' } as const;
+  const settings = options(job, 'grad-norm');
   const { model, source } = termsSource(settings);
   const weighting = await Program.create(device, compile(source, { device: device.capabilities, library, ...pinned }));
   let weights: Float32Array;
   try {
     const ones = new Array(job.runs * model.terms.length).fill(1);
-    for (const [name, data] of Object.entries(valuesOf(job, Object.keys(source.inputs), ones)))
-      weighting.write(name, data);
+    for (const [name, data] of Object.entries(valuesOf(job, model, ones))) weighting.write(name, data);
     weights = (await weighting.run(1, ["weights'"]))["weights'"]!;
   } finally {
     weighting.destroy();

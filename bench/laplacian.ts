@@ -27,11 +27,11 @@ import {
 import { distance } from '../experiments/verify/quantity.ts';
 import {
   type Architecture,
-  initialTheta,
+  initialThetas,
   network,
   parameterCount,
   resolveParameters,
-  shareThetas,
+  seeded,
   systemNamed,
 } from '../systems/index.ts';
 import { type Contestant, interleaved, type Ratio, ratioOf } from './interleave.ts';
@@ -59,7 +59,7 @@ const size = () => {
   const { interior, ends } = system.points(resolveParameters(system), 42);
   const x = Float32Array.from([...interior!['x']!, ...ends!['x']!]);
   const architecture: Architecture = { inputs: 1, outputs: 1, ...system.architecture };
-  const theta = shareThetas(system, system.architecture, [initialTheta(system, system.architecture, 42)])['theta']!;
+  const theta = initialThetas(seeded(system, resolveParameters(system), [42]))['theta']!;
   const B = system.networks.length;
   return {
     architecture,

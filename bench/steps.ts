@@ -68,7 +68,7 @@ export async function benchStep(
       origin: originName(origin),
       optimizer,
       networks: origin.runs * system.networks.length,
-      points: Object.values(options.runs[0]!.points).reduce((sum, group) => sum + countOf(group), 0),
+      points: Object.values(options.problem.runs[0]!.points).reduce((sum, group) => sum + countOf(group), 0),
       time: spread(times),
       stepsPerSample: steps,
       dispatches: dispatches.length,

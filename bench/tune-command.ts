@@ -5,11 +5,18 @@ import type { Device, Library } from '../engine/index.ts';
 import { cachePath, forgetCache, readCache, type TuneCache, writeCache } from '../experiments/adapter/tune-cache.ts';
 import { type Global, jsonOption, putJson, say, withDevice } from '../experiments/command/output.ts';
 import { table } from '../experiments/show/table.ts';
-import { optimizers, weightings } from '../experiments/training/record.ts';
-import { choice, integer, resolveSettings, runsOf, seedList, UsageError } from '../experiments/training/settings.ts';
+import { optimizers, weightings } from '../experiments/training/hyperparameters.ts';
+import {
+  choice,
+  integer,
+  problemFor,
+  resolveSettings,
+  seedList,
+  UsageError,
+} from '../experiments/training/settings.ts';
 import type { TrainerOptions } from '../experiments/training/tapes.ts';
 import { library as shipped } from '../kernels/index.ts';
-import { type Optimizer, systemNamed, systems } from '../systems/index.ts';
+import { type Optimizer, systems } from '../systems/index.ts';
 import { measureDispatch } from './dispatch.ts';
 import { timestampsTell } from './roofline.ts';
 import { statusLine } from './status.ts';
@@ -72,16 +79,7 @@ function trainingsOf(name: string, { width, depth, seeds, runs = 1, optimizer, w
       optimizer: own,
       seeds: seeds ?? Array.from({ length: runs }, (_, k) => k),
     });
-    const system = systemNamed(name);
-    const { network: shape, learningRate } = settings;
-    return {
-      system,
-      shape,
-      runs: runsOf(system, settings),
-      optimizer: own,
-      weighting: settings.weighting,
-      learningRate,
-    };
+    return { ...settings, problem: problemFor(settings) };
   });
 }
 

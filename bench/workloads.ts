@@ -12,9 +12,10 @@ import {
   type Shape,
   sizeOf,
 } from '../engine/index.ts';
-import { optimizers } from '../experiments/training/record.ts';
-import { stepSource } from '../experiments/training/tapes.ts';
-import { type Optimizer, resolveParameters, type System, systemNamed } from '../systems/index.ts';
+import { hyperparametersFor, optimizers } from '../experiments/training/hyperparameters.ts';
+import { stepSource, type TrainerOptions } from '../experiments/training/tapes.ts';
+import type { Weighting } from '../optim/index.ts';
+import { type Optimizer, problemOf, resolveParameters, type System, systemNamed } from '../systems/index.ts';
 
 /** One call of one kernel as a system makes it: parameters and shapes as in the kernel's `cases`. */
 export interface Workload {
@@ -37,17 +38,16 @@ export const originName = ({ system, runs }: { system: string; runs: number }): 
   runs === 1 ? system : `${system} x ${runs}`;
 
 /** The training step of a system with its published network and points, stacked for `runs` runs. */
-export function optionsOf(system: System, runs: number, optimizer: Optimizer) {
+export function optionsOf(
+  system: System,
+  runs: number,
+  optimizer: Optimizer,
+  weighting: Weighting = 'none',
+): TrainerOptions {
   const parameters = resolveParameters(system);
   const points = system.points(parameters, 42);
-  return {
-    system,
-    shape: system.architecture,
-    runs: Array.from({ length: runs }, (_, k) => ({ parameters, seed: 42 + k, points })),
-    optimizer,
-    weighting: 'none',
-    learningRate: system.training.learningRate,
-  } as const;
+  const stacked = Array.from({ length: runs }, (_, k) => ({ parameters, seed: 42 + k, points }));
+  return { ...hyperparametersFor(system, { optimizer, weighting }), problem: problemOf(system, stacked) };
 }
 
 /**

@@ -1,19 +1,21 @@
 export { type Architecture, layersOf, matrixBlocks, NetworkError, parameterCount } from './architecture.ts';
 export { ExpressionError } from './expression.ts';
 export { type Layer, type NetworkWeights, unflatten } from './initialise.ts';
-export { type ErrorModel, errorModel, type LossModel, lossModel, type Stack, stacksOf } from './model.ts';
+export { type ErrorModel, EVALUATION, errorModel, type LossModel, lossModel } from './model.ts';
 export { network, unpack } from './network.ts';
 export {
-  initialTheta,
-  inputValues,
-  knownValues,
-  type NetworkRows,
+  type DataInput,
+  momentsOf,
+  nameOf,
   type PointGroups,
+  type Problem,
+  problemOf,
   type Run,
-  shareThetas,
+  seeded,
 } from './problem.ts';
 export { systemNamed, systems, UnknownSystemError } from './registry.ts';
 export { type LayerRows, type NetworkLayers, networkRows, rowParts } from './rows.ts';
+export { type Stack, stacksOf } from './stack.ts';
 export {
   type Condition,
   type Coordinates,
@@ -27,3 +29,11 @@ export {
   type System,
 } from './system.ts';
 export { thermoelasticity } from './thermoelasticity.ts';
+export {
+  initialTheta,
+  initialThetas,
+  inputValues,
+  knownValues,
+  type NetworkRows,
+  shareThetas,
+} from './values.ts';

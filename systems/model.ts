@@ -22,33 +22,12 @@ import {
   type Tape,
   type Var,
 } from '../engine/index.ts';
-import { type Architecture, NetworkError, parameterCount } from './architecture.ts';
+import { NetworkError, parameterCount } from './architecture.ts';
 import { ExpressionError, express, namesIn } from './expression.ts';
 import { network, type Order } from './network.ts';
-import { fieldsOf, type NetworkShape, type System } from './system.ts';
-
-/** Networks of one architecture, in order of construction. */
-export interface Stack {
-  /** Input name of the parameters, [R * networks, P]; row r * networks + k is network k of run r. */
-  readonly theta: string;
-  readonly networks: readonly string[];
-  readonly fields: readonly (readonly string[])[];
-  readonly architecture: Architecture;
-}
-
-/** Groups a system's networks by architecture. */
-export function stacksOf(system: System, shape: NetworkShape = system.architecture): Stack[] {
-  const sizes = [...new Set(system.networks.map(({ fields }) => fields.length))];
-  return sizes.map((outputs): Stack => {
-    const members = system.networks.filter(({ fields }) => fields.length === outputs);
-    return {
-      theta: sizes.length === 1 ? 'theta' : `theta.${members.map(({ name }) => name).join('+')}`,
-      networks: members.map(({ name }) => name),
-      fields: members.map(({ fields }) => fields),
-      architecture: { inputs: system.coordinates.length, outputs, ...shape },
-    };
-  });
-}
+import { type DataInput, nameOf, type Problem } from './problem.ts';
+import type { Stack } from './stack.ts';
+import { fieldsOf, type System } from './system.ts';
 
 /** One residual at the points of its group, [R,N], before it is squared. */
 export interface Residual {
@@ -71,8 +50,31 @@ export interface LossModel {
   /** Sum over runs and terms of weight * loss, []: its gradient holds every run's own gradient. */
   readonly total: Var;
   readonly thetas: readonly [Var, ...Var[]];
-  /** Every input of the tape by name: theta, `x.GROUP`, `param.NAME` [R,1], `data.GROUP.NAME` [R,N], weights [R,K]. */
+  /** Every input of the tape by name: `theta`, those of {@link data}, `weights` [R,K]. */
   readonly inputs: Readonly<Record<string, Var>>;
+  /** What of the inputs the problem itself has values for. */
+  readonly data: readonly DataInput[];
+}
+
+/** Inputs of a model, each appended at its first use. */
+class Inputs {
+  readonly all: Record<string, Var> = {};
+  readonly data: DataInput[] = [];
+  readonly #tape: Tape;
+  constructor(tape: Tape) {
+    this.#tape = tape;
+  }
+
+  declare(name: string, shape: readonly number[]): Var {
+    this.all[name] ??= input(this.#tape, name, shape);
+    return this.all[name];
+  }
+
+  given(datum: DataInput, shape: readonly number[]): Var {
+    const name = nameOf(datum);
+    if (!(name in this.all)) this.data.push(datum);
+    return this.declare(name, shape);
+  }
 }
 
 const DERIVATIVE = /^(\w+)\.(\w+)$/;
@@ -93,22 +95,20 @@ export function orderOf(system: System, equations: readonly string[]): Order {
 const fieldsIn = (equation: string) =>
   new Set([...namesIn(equation)].map((name) => DERIVATIVE.exec(name)?.[1] ?? name));
 
-/** Point groups that a system's loss uses, with the number of points in each. */
-export type Counts = Readonly<Record<string, number>>;
-
-/** Appends the loss of R runs to a tape. */
-export function lossModel(tape: Tape, system: System, runs: number, counts: Counts, shape?: NetworkShape): LossModel {
-  const inputs: Record<string, Var> = {};
-  const declare = (name: string, extents: readonly number[]) => (inputs[name] ??= input(tape, name, extents));
+/** Appends the loss of a problem's runs to a tape. */
+export function lossModel(tape: Tape, problem: Problem): LossModel {
+  const { system, stacks, counts } = problem;
+  const runs = problem.runs.length;
+  const inputs = new Inputs(tape);
   const groups = ['interior', ...new Set(system.conditions.map(({ group }) => group))];
   const D = system.coordinates.length;
-  const points = groups.map((group) => declare(`x.${group}`, [runs, D, counts[group]!]));
+  const points = groups.map((group) => inputs.given({ kind: 'points', group }, [runs, D, counts[group]!]));
   const X = concat(points, 2);
   const order = orderOf(system, [
     ...Object.values(system.residuals),
     ...system.conditions.flatMap(({ residuals }) => residuals),
   ]);
-  const jets = fieldJets(system, X, runs, order, declare, shape);
+  const jets = fieldJets(stacks, X, runs, order, inputs);
 
   /** The value of a name in an equation on one group of points: [R,N] or broadcastable to it. */
   const lookup =
@@ -116,11 +116,11 @@ export function lossModel(tape: Tape, system: System, runs: number, counts: Coun
     (name: string): Var | undefined => {
       const start = groups.slice(0, groups.indexOf(group)).reduce((at, other) => at + counts[other]!, 0);
       const window = (v: Var) => slice(v, 1, start, start + counts[group]!);
-      if (name in system.parameters) return declare(`param.${name}`, [runs, 1]);
+      if (name in system.parameters) return inputs.given({ kind: 'parameter', name }, [runs, 1]);
       const [, field = name, derivative] = DERIVATIVE.exec(name) ?? [];
       const jet = jets.get(field);
       if (jet) return window(channel(system, jet, derivative, name));
-      return isKnown(system, name) ? declare(`data.${group}.${name}`, [runs, counts[group]!]) : undefined;
+      return isKnown(system, name) ? inputs.given({ kind: 'known', group, name }, [runs, counts[group]!]) : undefined;
     };
 
   const residuals: Residual[] = [];
@@ -149,11 +149,11 @@ export function lossModel(tape: Tape, system: System, runs: number, counts: Coun
     losses.push(tape.scope('conditions', () => parts.reduce(add)));
   }
   const all = concat(losses, 1);
-  const weights = declare('weights', [runs, terms.length]);
+  const weights = inputs.declare('weights', [runs, terms.length]);
   const total = tape.scope('total', () => sum(mul(weights, all), undefined, false));
-  const [theta, ...others] = stacksOf(system, shape).map((each) => inputs[each.theta]!);
+  const [theta, ...others] = stacks.map((each) => inputs.all[each.theta]!);
   if (!theta) throw new NetworkError(`${system.name} has no network`);
-  return { residuals, terms, losses: all, total, thetas: [theta, ...others], inputs };
+  return { residuals, terms, losses: all, total, thetas: [theta, ...others], inputs: inputs.all, data: inputs.data };
 }
 
 /** A field's channels, each [R,N]. */
@@ -176,20 +176,19 @@ export function isKnown(system: System, name: string): boolean {
   return exact || name in system.definitions || system.coordinates.includes(name) || name.endsWith('_ref');
 }
 
-/** Jets of every field at X [R,D,N], by field name. Appends the parameters as inputs through `declare`. */
-export function fieldJets(
-  system: System,
+/** Jets of every field at X [R,D,N], by field name. Appends the parameters as inputs. */
+function fieldJets(
+  stacks: readonly Stack[],
   X: Var,
   runs: number,
   order: Order,
-  declare: (name: string, extents: readonly number[]) => Var,
-  shape?: NetworkShape,
+  inputs: Inputs,
 ): Map<string, FieldJet> {
   const [, D, N] = X.shape as [number, number, number];
   const jets = new Map<string, FieldJet>();
-  for (const { theta, networks, fields, architecture } of stacksOf(system, shape)) {
+  for (const { theta, networks, fields, architecture } of stacks) {
     const F = networks.length;
-    const parameters = declare(theta, [runs * F, parameterCount(architecture)]);
+    const parameters = inputs.declare(theta, [runs * F, parameterCount(architecture)]);
     const shared = reshape(broadcast(reshape(X, [runs, 1, D, N]), [runs, F, D, N]), [runs * F, D, N]);
     const Z = network(parameters, runs === 1 ? broadcast(X, [F, D, N]) : shared, architecture, order);
     const [, C, O] = Z.shape as [number, number, number];
@@ -216,17 +215,24 @@ export interface ErrorModel {
   /** Predictions, [R,fields,N]. */
   readonly predictions: Var;
   readonly inputs: Readonly<Record<string, Var>>;
+  readonly data: readonly DataInput[];
 }
 
-/** Appends predictions at `count` evaluation points and their errors against `data.evaluation.FIELD_exact`. */
-export function errorModel(tape: Tape, system: System, runs: number, count: number, shape?: NetworkShape): ErrorModel {
-  const inputs: Record<string, Var> = {};
-  const declare = (name: string, extents: readonly number[]) => (inputs[name] ??= input(tape, name, extents));
-  const X = declare('x.evaluation', [runs, system.coordinates.length, count]);
-  const jets = fieldJets(system, X, runs, 0, declare, shape);
+/** The group of the points at which errors are measured. */
+export const EVALUATION = 'evaluation';
+
+/** Appends predictions at `count` evaluation points and their errors against the exact solution there. */
+export function errorModel(tape: Tape, problem: Problem, count: number): ErrorModel {
+  const { system, stacks } = problem;
+  const runs = problem.runs.length;
+  const inputs = new Inputs(tape);
+  const X = inputs.given({ kind: 'points', group: EVALUATION }, [runs, system.coordinates.length, count]);
+  const jets = fieldJets(stacks, X, runs, 0, inputs);
   const fields = Object.keys(system.exact);
   const predictions = fields.map((field) => jets.get(field)![0]!);
-  const exact = fields.map((field) => declare(`data.evaluation.${field}_exact`, [runs, count]));
+  const exact = fields.map((field) =>
+    inputs.given({ kind: 'known', group: EVALUATION, name: `${field}_exact` }, [runs, count]),
+  );
   const norms = (values: readonly Var[]) => values.map((v) => sum(square(v), [1]));
   const errors = norms(predictions.map((p, k) => sub(p, exact[k]!)));
   const sizes = norms(exact);
@@ -241,7 +247,8 @@ export function errorModel(tape: Tape, system: System, runs: number, count: numb
       1,
     ),
     predictions: stack(predictions, 1),
-    inputs,
+    inputs: inputs.all,
+    data: inputs.data,
   };
 }
 

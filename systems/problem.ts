@@ -1,9 +1,14 @@
-/** Numbers for a system's inputs: points, parameters and known functions, evaluated in float64 on the host. */
-import { broadcast, evaluate, graphOf, input, newTape, type Var } from '../engine/index.ts';
-import { ExpressionError, express } from './expression.ts';
-import { flatten, initialise } from './initialise.ts';
-import { stacksOf } from './model.ts';
-import { type Coordinates, countOf, type NetworkShape, type Parameters, type System } from './system.ts';
+/** What is to be solved: one system, its networks, and the runs that share their shape. Made once and passed on. */
+import { ADAM, type AdamSettings, SOAP_EPSILON } from '../optim/index.ts';
+import { type Stack, stacksOf } from './stack.ts';
+import {
+  type Coordinates,
+  countOf,
+  type NetworkShape,
+  type Optimizer,
+  type Parameters,
+  type System,
+} from './system.ts';
 
 export type PointGroups = Readonly<Record<string, Coordinates>>;
 
@@ -16,94 +21,62 @@ export interface Run {
   readonly given?: Readonly<Record<string, Float64Array>>;
 }
 
-/**
- * Values of a definition, an exact solution (`T_exact`), a reference (`phi_ref`) or a coordinate at the points of a
- * group. Throws {@link ExpressionError} on a name the system does not know.
- */
-export function knownValues(system: System, name: string, parameters: Parameters, points: Coordinates): Float64Array {
-  const count = countOf(points);
-  const references = system.reference?.(parameters) ?? {};
-  const tape = newTape();
-  const values: Float64Array[] = [];
-  const inputs: Var[] = [];
-  const declare = (data: Float64Array) => {
-    values.push(data);
-    const v = input(tape, `input${inputs.length}`, [data.length]);
-    inputs.push(v);
-    return v;
-  };
-  const lookup = (key: string): Var | number | undefined => {
-    if (key in parameters) return parameters[key];
-    if (points[key]) return declare(points[key]);
-    const equation =
-      system.definitions[key] ?? (key.endsWith('_exact') ? system.exact[key.slice(0, -'_exact'.length)] : undefined);
-    if (equation !== undefined) return express(tape, equation, lookup);
-    const reference = references[key];
-    if (!reference) return undefined;
-    const at = (k: number) => system.coordinates.map((c) => points[c]![k]!);
-    return declare(Float64Array.from({ length: count }, (_, k) => reference(at(k))));
-  };
-  const result = lookup(name);
-  if (result === undefined) throw new ExpressionError(`${system.name} does not define ${name}`);
-  if (typeof result === 'number') return new Float64Array(count).fill(result);
-  return evaluate(graphOf(inputs, [broadcast(result, [count])]), values)[0]!;
+export interface Problem {
+  readonly system: System;
+  readonly shape: NetworkShape;
+  /** Its networks by architecture. */
+  readonly stacks: readonly Stack[];
+  /** R runs, with equal numbers of points. */
+  readonly runs: readonly Run[];
+  /** Numbers of points by group. */
+  readonly counts: Readonly<Record<string, number>>;
 }
 
-/** Values of every input of a model that is not theta or weights, for runs stacked in order. */
-export function inputValues(
+const countsOf = ({ points }: Run) =>
+  Object.fromEntries(Object.entries(points).map(([group, own]) => [group, countOf(own)]));
+
+/** Throws where there is no run, or runs differ in their numbers of points. */
+export function problemOf(system: System, runs: readonly Run[], shape: NetworkShape = system.architecture): Problem {
+  const [counts, ...others] = runs.map(countsOf);
+  if (!counts) throw new Error(`${system.name}: a problem takes at least one run`);
+  if (others.some((other) => Object.keys(counts).some((group) => counts[group] !== other[group])))
+    throw new Error(`${system.name}: runs of one problem must have equal numbers of points`);
+  return { system, shape, stacks: stacksOf(system, shape), runs, counts };
+}
+
+/** The problem of seeds that share everything else, each with the points that it draws. */
+export function seeded(
   system: System,
-  names: Iterable<string>,
-  runs: readonly Run[],
-): Record<string, Float64Array> {
-  const values: Record<string, Float64Array> = {};
-  for (const name of names) {
-    const [kind, group = '', key = ''] = name.split(/\.(\w+)(?:\.(.*))?/);
-    if (kind !== 'x' && kind !== 'param' && kind !== 'data') continue;
-    values[name] = join(
-      runs.map(({ parameters, points, given }) => {
-        if (kind === 'param') return Float64Array.of(parameters[group]!);
-        if (kind === 'x') return join(system.coordinates.map((c) => points[group]![c]!));
-        return given?.[`${group}.${key}`] ?? knownValues(system, key, parameters, points[group]!);
-      }),
-    );
+  parameters: Parameters,
+  seeds: readonly number[],
+  shape: NetworkShape = system.architecture,
+): Problem {
+  const runs = seeds.map((seed) => ({ parameters, seed, points: system.points(parameters, seed) }));
+  return problemOf(system, runs, shape);
+}
+
+/** An input of a model whose values the problem determines. */
+export type DataInput =
+  /** Coordinates of a group of points, [R,D,N]. */
+  | { readonly kind: 'points'; readonly group: string }
+  /** A physical parameter, [R,1]. */
+  | { readonly kind: 'parameter'; readonly name: string }
+  /** A known function at the points of a group, [R,N]. */
+  | { readonly kind: 'known'; readonly group: string; readonly name: string };
+
+/** What the input is called on the tape: `x.GROUP`, `param.NAME`, `data.GROUP.NAME`. */
+export function nameOf(datum: DataInput): string {
+  switch (datum.kind) {
+    case 'points':
+      return `x.${datum.group}`;
+    case 'parameter':
+      return `param.${datum.name}`;
+    case 'known':
+      return `data.${datum.group}.${datum.name}`;
   }
-  return values;
 }
 
-function join(parts: readonly Float64Array[]): Float64Array {
-  const all = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-}
-
-/** One network's parameters by name, as a row of theta. */
-export type NetworkRows = Readonly<Record<string, ArrayLike<number>>>;
-
-/** Initial parameters of a run, equal bit for bit to PyTorch's for the seed. */
-export function initialTheta(
-  system: Pick<System, 'coordinates' | 'networks'>,
-  shape: NetworkShape,
-  seed: number,
-): NetworkRows {
-  const inputs = system.coordinates.length;
-  const nets = system.networks.map(({ name, fields }) => ({ name, inputs, outputs: fields.length, ...shape }));
-  return Object.fromEntries(initialise({ nets, seed }).map((net) => [net.name, flatten(net)]));
-}
-
-/** Rows of runs in order as the inputs `theta..` of a system's stacks: row r * networks + k is network k of run r. */
-export function shareThetas(
-  system: System,
-  shape: NetworkShape,
-  runs: readonly NetworkRows[],
-): Record<string, Float64Array> {
-  return Object.fromEntries(
-    stacksOf(system, shape).map(({ theta, networks }) => [
-      theta,
-      join(runs.flatMap((rows) => networks.map((name) => Float64Array.from(rows[name]!)))),
-    ]),
-  );
+/** Betas and epsilon that the paper gives an optimizer on a system. */
+export function momentsOf(system: System, optimizer: Optimizer): AdamSettings {
+  return optimizer === 'soap' ? { betas: system.training.soapBetas, epsilon: SOAP_EPSILON } : ADAM;
 }

@@ -7,8 +7,9 @@
 import { concat, full, index, mul, slice, square, sub, type Var, vjp } from '../engine/index.ts';
 import { activate, type DenseJetParams } from '../kernels/index.ts';
 import { matrixBlocks } from './architecture.ts';
-import { type Counts, type LossModel, type Residual, type Stack, stacksOf } from './model.ts';
-import type { NetworkShape, System } from './system.ts';
+import type { LossModel, Residual } from './model.ts';
+import type { Problem } from './problem.ts';
+import type { Stack } from './stack.ts';
 
 /** What one residual's rows take from one layer of a stack of F networks, at the N points of its group. */
 export interface RowParts {
@@ -33,9 +34,7 @@ export interface LayerParts {
 export function rowParts(
   model: LossModel,
   residuals: readonly Residual[],
-  system: System,
-  counts: Counts,
-  shape?: NetworkShape,
+  { system, stacks, counts }: Pick<Problem, 'system' | 'stacks' | 'counts'>,
 ): LayerParts[] {
   const { tape } = model.total;
   const starts = new Map<string, number>();
@@ -68,7 +67,7 @@ export function rowParts(
       ),
     ),
   );
-  const places = stacksOf(system, shape).flatMap((stack, s) =>
+  const places = stacks.flatMap((stack, s) =>
     matrixBlocks(stack.architecture).map((block, layer) => ({ stack, at: { stack: s, layer }, offset: block.at })),
   );
   return places.map((place, k) => {
@@ -114,15 +113,16 @@ export interface NetworkLayers {
 }
 
 /** The rows of all residuals of a loss of one run, network by network. */
-export function networkRows(model: LossModel, system: System, counts: Counts, shape?: NetworkShape): NetworkLayers[] {
+export function networkRows(model: LossModel, problem: Pick<Problem, 'system' | 'stacks' | 'counts'>): NetworkLayers[] {
   const { residuals } = model;
+  const { stacks, counts } = problem;
   const starts: number[] = [];
   residuals.reduce((at, { group }, r) => {
     starts[r] = at;
     return at + counts[group]!;
   }, 0);
-  const layers = rowParts(model, residuals, system, counts, shape);
-  return stacksOf(system, shape).flatMap((stack, s) =>
+  const layers = rowParts(model, residuals, problem);
+  return stacks.flatMap((stack, s) =>
     stack.networks.map((network, k): NetworkLayers => {
       const readers = residuals.flatMap(({ fields }, r) =>
         fields.some((field) => stack.fields[k]!.includes(field)) ? [r] : [],

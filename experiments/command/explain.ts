@@ -1,25 +1,20 @@
 /** What was really built for a system's training step, as text. */
-import { compile, graphOf, type Plan, print, reachable, simplify } from '../../engine/index.ts';
-import type { Run, System } from '../../systems/index.ts';
+import { compile, graphOf, newTape, type Plan, print, reachable, simplify } from '../../engine/index.ts';
+import { lossModel } from '../../systems/index.ts';
 import { table } from '../show/table.ts';
-import type { TrainSettings } from '../training/settings.ts';
-import { modelFor, stepSource } from '../training/tapes.ts';
+import { stepSource, type TrainerOptions } from '../training/tapes.ts';
 import { type Backend, compileOptions } from '../training/trainer.ts';
 
 export const subjects = ['tape', 'adjoint', 'schedule', 'wgsl', 'memory'] as const;
 export type Subject = (typeof subjects)[number];
 
 export interface Explained extends Backend {
-  readonly system: System;
-  readonly settings: TrainSettings;
-  readonly runs: readonly Run[];
+  readonly options: TrainerOptions;
 }
 
-export function explain(subject: Subject, { system, settings, runs, ...backend }: Explained): string {
-  const { network: shape, optimizer, weighting, learningRate, updateEvery } = settings;
-  const options = { system, shape, runs, optimizer, weighting, learningRate, updateEvery };
+export function explain(subject: Subject, { options, ...backend }: Explained): string {
   if (subject === 'tape') {
-    const { total, inputs } = modelFor(options);
+    const { total, inputs } = lossModel(newTape(), options.problem);
     return print(simplify(graphOf(Object.values(inputs), [total])));
   }
   const { source } = stepSource(options);

@@ -4,7 +4,7 @@ import type { Device } from '../../engine/index.ts';
 import { systemNamed, systems } from '../../systems/index.ts';
 import { comparison, comparisonText, studyText, writeStudies } from '../ntk/report.ts';
 import { checkPoints, PUBLISHED, type Study, type StudyOptions, study } from '../ntk/study.ts';
-import { optimizers, weightings } from '../training/record.ts';
+import { optimizers, weightings } from '../training/hyperparameters.ts';
 import {
   assignment,
   choice,

@@ -1,26 +1,27 @@
 /** Commands about one system: train, explain. */
 import { Command, Option } from 'commander';
 import { library } from '../../kernels/index.ts';
-import { systemNamed, systems } from '../../systems/index.ts';
+import { systems } from '../../systems/index.ts';
 import { tunedChoices } from '../adapter/tune-cache.ts';
 import { defaultRunFolder } from '../disk/run-folder.ts';
 import { table } from '../show/table.ts';
+import { optimizers, weightings } from '../training/hyperparameters.ts';
 import { memoryText } from '../training/plans.ts';
-import { optimizers, weightings } from '../training/record.ts';
+import { DivergenceError } from '../training/recorder.ts';
 import {
   assignment,
   choice,
   integer,
   number,
+  problemFor,
   resolveSettings,
   resumedSettings,
-  runsOf,
   seed,
   seedList,
   type TrainOptions,
   UsageError,
 } from '../training/settings.ts';
-import { DivergenceError, type TrainSummary, train } from '../training/train.ts';
+import { type TrainSummary, train } from '../training/train.ts';
 import { explain, type Subject, subjects } from './explain.ts';
 import {
   type Global,
@@ -123,11 +124,9 @@ export function explainCommand(): Command {
     .description('print what is built for a training step')
     .action(async (name: string, subject: Subject, { kernel, untuned, ...chosen }: TrainOptions & Global) => {
       const settings = resolveSettings(name, chosen);
-      const system = systemNamed(settings.system);
-      const runs = runsOf(system, settings);
       const text = await withDevice(async (device) =>
         explain(subject, {
-          ...{ system, settings, runs, device, library },
+          ...{ options: { ...settings, problem: problemFor(settings) }, device, library },
           versions: kernel ?? {},
           choices: tunedChoices(device, untuned),
         }),

@@ -1,14 +1,14 @@
 /** Parameters and preconditioners of a live training run, taken apart into those of its runs. */
 import { type AdamSettings, planSoap } from '../../optim/index.ts';
-import { matrixBlocks, type Stack, stacksOf } from '../../systems/index.ts';
-import { momentsOf, type Trainer } from '../training/trainer.ts';
+import { matrixBlocks, type Stack } from '../../systems/index.ts';
+import type { Trainer } from '../training/trainer.ts';
 import type { State } from './meter.ts';
 
 /** What each run of a trainer holds at the moment; the preconditioner as soon as there is one. */
 export async function liveStates(trainer: Trainer): Promise<State[]> {
-  const { system, shape, runs, optimizer, moments } = trainer.options;
-  const stacks = stacksOf(system, shape);
-  const settings: AdamSettings = moments ?? momentsOf(system, optimizer);
+  const { problem, optimizer, betas, optimizerEpsilon } = trainer.options;
+  const { stacks, runs } = problem;
+  const settings: AdamSettings = { betas, epsilon: optimizerEpsilon };
   const names = stacks.flatMap(({ theta }) =>
     Object.keys(trainer.plan.inputs).filter(
       (name) => name === theta || (OPTIMIZER.test(name.slice(theta.length)) && name.startsWith(`${theta}.`)),

@@ -19,7 +19,7 @@ import {
   simplify,
 } from '../../engine/index.ts';
 import type { AdamSettings } from '../../optim/index.ts';
-import { inputValues, type Run, type Stack, stacksOf } from '../../systems/index.ts';
+import { inputValues, type Run, type Stack } from '../../systems/index.ts';
 import type { Backend } from '../training/trainer.ts';
 import { exactLargest, jetsOf } from './exact.ts';
 import {
@@ -140,12 +140,13 @@ export class NtkMeter {
     return this.#stacks.flatMap(({ networks }) => [...networks]);
   }
 
-  get #stacks(): Stack[] {
-    return stacksOf(this.#subject.system, this.#subject.shape);
+  get #stacks(): readonly Stack[] {
+    return this.#subject.problem.stacks;
   }
 
   async measure(run: Run, { thetas, live }: State, { threshold, spectrum }: MeterOptions): Promise<Measurement> {
-    const values = { ...inputValues(this.#subject.system, Object.keys(this.model.model.inputs), [run]), ...thetas };
+    const { system } = this.#subject.problem;
+    const values = { ...inputValues({ system, runs: [run] }, this.model.model.data), ...thetas };
     const M = this.rows;
     const { parts, sample, exact } = this.#jacobian(values);
     const names = this.networks;

@@ -4,15 +4,18 @@ import { library } from '../../kernels/index.ts';
 import {
   type Coordinates,
   countOf,
-  initialTheta,
+  initialThetas,
   type Parameters,
+  type Problem,
+  problemOf,
   type Run,
   resolveParameters,
   type System,
-  shareThetas,
   systemNamed,
 } from '../../systems/index.ts';
-import { runsOf, type TrainSettings, UsageError } from '../training/settings.ts';
+import { loop, type Observer } from '../training/loop.ts';
+import { DivergenceError, emptyRecord, firstLost, watchDivergence } from '../training/recorder.ts';
+import { problemFor, type TrainSettings, UsageError } from '../training/settings.ts';
 import { type Backend, Trainer } from '../training/trainer.ts';
 import { liveStates } from './live.ts';
 import { type Measurement, NtkMeter, type State } from './meter.ts';
@@ -89,17 +92,23 @@ export async function study(
   let rows: readonly RowGroup[] = [];
   for (const coupling of couplingsOf(system, options)) {
     const parameters = coupled(system, settings.parameters, coupling);
-    const runs = runsOf(system, { ...settings, parameters });
-    const measured = runs.map((run) => ({ ...run, points: rowPoints(system, run, options.points) }));
-    const meter = await NtkMeter.create({ system, shape: settings.network, run: measured[0]!, boundary }, backend);
+    const problem = problemFor({ ...settings, parameters });
+    const measured = problem.runs.map((run) => ({ ...run, points: rowPoints(system, run, options.points) }));
+    const meter = await NtkMeter.create(
+      { problem: problemOf(system, measured.slice(0, 1), settings.network), boundary },
+      backend,
+    );
+    const measure = async (epoch: number, states: readonly State[]) => {
+      for (const [r, run] of measured.entries()) {
+        const measurement = await meter.measure(run, states[r]!, { threshold, spectrum });
+        tell(line(parameter, coupling, run.seed, epoch, measurement));
+        measurements.push({ coupling, seed: run.seed, epoch, ...measurement });
+      }
+    };
     try {
       rows = meter.model.rows;
-      for await (const { epoch, states } of snapshots(system, options, runs, backend))
-        for (const [r, run] of measured.entries()) {
-          const measurement = await meter.measure(run, states[r]!, { threshold, spectrum });
-          tell(line(parameter, coupling, run.seed, epoch, measurement));
-          measurements.push({ coupling, seed: run.seed, epoch, ...measurement });
-        }
+      if (options.epochs.length > 0) await alongTraining(problem, options, backend, measure);
+      else await measure(0, initialStates(problem));
     } finally {
       await meter.destroy();
     }
@@ -141,7 +150,7 @@ export function checkPoints(options: StudyOptions): void {
   const system = systemNamed(options.settings.system);
   for (const coupling of couplingsOf(system, options)) {
     const parameters = coupled(system, options.settings.parameters, coupling);
-    for (const run of runsOf(system, { ...options.settings, parameters })) rowPoints(system, run, options.points);
+    for (const run of problemFor({ ...options.settings, parameters }).runs) rowPoints(system, run, options.points);
   }
 }
 
@@ -161,26 +170,28 @@ function rowPoints(system: System, { points }: Run, asked?: number): Run['points
   return { ...points, interior };
 }
 
-async function* snapshots(
-  system: System,
+const initialStates = (problem: Problem): State[] =>
+  problem.runs.map((run) => ({ thetas: initialThetas({ ...problem, runs: [run] }) }));
+
+/** Trains, and measures at the epochs asked for. Throws {@link DivergenceError} where a run is lost on the way. */
+async function alongTraining(
+  problem: Problem,
   { settings, epochs }: StudyOptions,
-  runs: readonly Run[],
   backend: Backend,
-): AsyncGenerator<{ epoch: number; states: State[] }> {
-  const { network, optimizer, weighting, learningRate } = settings;
-  if (epochs.length === 0) {
-    const states = runs.map(({ seed }) => ({
-      thetas: shareThetas(system, network, [initialTheta(system, network, seed)]),
-    }));
-    yield { epoch: 0, states };
-    return;
-  }
-  const trainer = await Trainer.create({ system, shape: network, runs, optimizer, weighting, learningRate }, backend);
+  measure: (epoch: number, states: readonly State[]) => Promise<void>,
+): Promise<void> {
+  const trainer = await Trainer.create({ ...settings, problem }, backend);
   try {
-    for (const epoch of epochs) {
-      if (epoch > trainer.epoch) await trainer.run(epoch - trainer.epoch);
-      yield { epoch, states: await liveStates(trainer) };
-    }
+    const records = problem.runs.map(emptyRecord);
+    const observers: readonly Observer[] = [
+      watchDivergence({ records, terms: trainer.terms, score: settings.score }, 'first'),
+      async ({ epoch }) => void (await measure(epoch, await liveStates(trainer))) as undefined,
+    ];
+    if (epochs.includes(trainer.epoch)) await measure(trainer.epoch, await liveStates(trainer));
+    const next = (epoch: number) => epochs.find((each) => each > epoch) ?? epoch + 1;
+    await loop(trainer, { epochs: epochs.at(-1)!, observers, next });
+    const lost = firstLost(records, problem.runs);
+    if (lost) throw new DivergenceError(lost);
   } finally {
     trainer.destroy();
   }

@@ -24,23 +24,18 @@ import {
 import { jetGram } from '../../kernels/index.ts';
 import { planSoap, type SoapPlan } from '../../optim/index.ts';
 import {
-  countOf,
   type LossModel,
+  lossModel,
   matrixBlocks,
-  type NetworkShape,
+  type Problem,
   parameterCount,
-  type Run,
   rowParts,
   type Stack,
-  type System,
 } from '../../systems/index.ts';
-import { countsOf, modelFor } from '../training/tapes.ts';
 
-/** What is measured: one run, with rows of its conditions or without. */
+/** What is measured: a problem of one run, with rows of its conditions or without. */
 export interface Subject {
-  readonly system: System;
-  readonly shape: NetworkShape;
-  readonly run: Run;
+  readonly problem: Problem;
   readonly boundary: boolean;
 }
 
@@ -71,11 +66,12 @@ export interface RowsModel {
 }
 
 /** Appends the loss of one run and what its Jacobian's rows are made of. */
-export function rowsModel({ system, shape, run, boundary }: Subject): RowsModel {
+export function rowsModel({ problem, boundary }: Subject): RowsModel {
+  const { counts } = problem;
   const tape = newTape();
-  const model = modelFor({ system, shape, runs: [run] }, tape);
+  const model = lossModel(tape, problem);
   const chosen = model.residuals.filter(({ group }) => boundary || group === 'interior');
-  const layers = rowParts(model, chosen, system, countsOf(run), shape).map(
+  const layers = rowParts(model, chosen, problem).map(
     ({ parts, ...place }): LayerRows => ({
       ...place,
       deltas: concat(
@@ -88,7 +84,7 @@ export function rowsModel({ system, shape, run, boundary }: Subject): RowsModel 
       ),
     }),
   );
-  const rows = chosen.map(({ name, group }) => ({ name, group, count: countOf(run.points[group]!) }));
+  const rows = chosen.map(({ name, group }) => ({ name, group, count: counts[group]! }));
   return { model, rows, layers };
 }
 

@@ -1,5 +1,4 @@
 /** Presets of `tapir sweep`: which runs belong to an experiment, with everything a run needs resolved. */
-import { UPDATE_EVERY } from '../../optim/index.ts';
 import {
   type Condition,
   fieldsOf,
@@ -9,9 +8,9 @@ import {
   type System,
   systemNamed,
 } from '../../systems/index.ts';
+import { type Hyperparameters, hyperparametersFor } from '../training/hyperparameters.ts';
 import type { Score, Variant } from '../training/record.ts';
 import { UsageError } from '../training/settings.ts';
-import { momentsOf } from '../training/trainer.ts';
 import type { Method } from './published.ts';
 
 interface Block {
@@ -37,18 +36,13 @@ export interface Preset {
 }
 
 /** One run, everything resolved: what its config.json holds. */
-export interface RunPlan extends Method {
+export interface RunPlan extends Hyperparameters {
   readonly id: string;
   readonly system: string;
   readonly variant: Variant;
   readonly coupling: { readonly name: string; readonly value: number };
   readonly parameters: Readonly<Record<string, number>>;
   readonly network: NetworkShape;
-  readonly betas: readonly [number, number];
-  readonly optimizerEpsilon: number;
-  /** Epochs between updates of the loss weights; 0: never. */
-  readonly updateEvery: number;
-  readonly learningRate: number;
   readonly epochs: number;
   readonly seed: number;
   readonly score: Score;
@@ -188,7 +182,6 @@ function resolve(
   const system = systemNamed(name);
   const { parameter } = system.coupling;
   const { hidden, width: own } = preset.network ?? system.architecture;
-  const moments = momentsOf(system, optimizer);
   return {
     id: `${name}-${parameter}${value}-${optimizer}-${weighting}-s${seed}`,
     system: name,
@@ -196,12 +189,10 @@ function resolve(
     coupling: { name: parameter, value },
     parameters: resolveParameters(system, { [parameter]: value }),
     network: { hidden: depth ?? hidden, width: width ?? own },
-    optimizer,
-    betas: (optimizer === 'soap' && soapBetas) || moments.betas,
-    optimizerEpsilon: moments.epsilon,
-    weighting,
-    updateEvery: (weighting !== 'none' && updateEvery) || UPDATE_EVERY[weighting],
-    learningRate: lr ?? system.training.learningRate,
+    ...hyperparametersFor(system, {
+      ...{ optimizer, weighting, updateEvery, learningRate: lr },
+      betas: optimizer === 'soap' ? soapBetas : undefined,
+    }),
     epochs: epochs ?? preset.epochs ?? system.training.epochs[optimizer],
     seed,
     score,

@@ -1,10 +1,11 @@
 /** Trains one stack of runs of a sweep to its end, or until asked to stop. */
-import { type Run, stacksOf } from '../../systems/index.ts';
+import { problemOf } from '../../systems/index.ts';
 import { encodeSafetensors, tensor } from '../disk/safetensors.ts';
 import { writeWeights } from '../training/checkpoint.ts';
 import { atMostEvery, type Look, loop, msPerStep, type Observer, type Pace } from '../training/loop.ts';
 import { type Config, FORMAT, type RunRecord, type Summary } from '../training/record.ts';
 import { byTerm, emptyRecord, recording, resultOf, scoreOf, thinned, watchDivergence } from '../training/recorder.ts';
+import type { TrainerOptions } from '../training/tapes.ts';
 import { type Backend, Trainer } from '../training/trainer.ts';
 import { encodeState, readState, stackName } from './checkpoint.ts';
 import type { Files, SweepFolder } from './folder.ts';
@@ -74,16 +75,12 @@ export async function trainStack(session: StackSession): Promise<Summary[] | und
   }
 }
 
-export function trainerOptions(runs: readonly RunPlan[]) {
-  const [plan] = runs as [RunPlan, ...RunPlan[]];
+/** Runs that share everything but couplings and seeds, as one problem. */
+export function trainerOptions(plans: readonly RunPlan[]): TrainerOptions {
+  const [plan] = plans as [RunPlan, ...RunPlan[]];
   const system = systemOf(plan);
-  const { network: shape, optimizer, weighting, learningRate, updateEvery, betas, optimizerEpsilon } = plan;
-  const stacked = runs.map(
-    ({ parameters, seed }): Run => ({ parameters, seed, points: system.points(parameters, seed) }),
-  );
-  const moments = { betas, epsilon: optimizerEpsilon };
-  const cadence = updateEvery > 0 ? { updateEvery } : {};
-  return { system, shape, runs: stacked, optimizer, weighting, learningRate, ...cadence, moments };
+  const runs = plans.map(({ parameters, seed }) => ({ parameters, seed, points: system.points(parameters, seed) }));
+  return { ...plan, problem: problemOf(system, runs, plan.network) };
 }
 
 function progressOf(
@@ -146,7 +143,7 @@ function aboutOf({ id, system, coupling, parameters: params, optimizer, weightin
 
 /** Weights and predicted fields of each run, as files. */
 async function arraysOf(trainer: Trainer): Promise<[string, Uint8Array][][]> {
-  const { system, shape, runs } = trainer.options;
+  const { stacks, runs } = trainer.options.problem;
   const [predictions, thetas] = [await trainer.predictions(), await trainer.thetas()];
   return runs.map((run, r) => {
     const own = Object.entries(thetas).map(([name, values]): [string, Float32Array] => {
@@ -155,7 +152,7 @@ async function arraysOf(trainer: Trainer): Promise<[string, Uint8Array][][]> {
     });
     const files: [string, Uint8Array][] = [];
     const writeFile = (name: string, contents: string | Uint8Array) => void files.push([name, contents as Uint8Array]);
-    writeWeights({ writeFile }, stacksOf(system, shape), Object.fromEntries(own), [run]);
+    writeWeights({ writeFile }, stacks, Object.fromEntries(own), [run]);
     const tensors = new Map(Object.entries(predictions[r]!).map(([field, values]) => [field, tensor(values)]));
     writeFile('fields.safetensors', encodeSafetensors({ tensors, metadata: { at: 'evaluation points' } }));
     return files;

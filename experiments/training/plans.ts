@@ -1,6 +1,6 @@
 /** What a trainer runs, compiled without a GPU: its plans, and the device memory that they need together. */
 import { type CompileOptions, compile, type Plan, type Slot, shareTemporaries } from '../../engine/index.ts';
-import { countOf, stacksOf } from '../../systems/index.ts';
+import { countOf, type DataInput } from '../../systems/index.ts';
 import { errorSource, refreshSource, startSource, stepSource, type TrainerOptions, weightingSource } from './tapes.ts';
 
 /** The programs of a trainer, in the order in which they are created. They never run at once. */
@@ -12,22 +12,26 @@ export interface TrainingPlans {
   readonly temporaries: Plan;
   readonly terms: readonly string[];
   readonly fields: readonly string[];
+  /** Inputs of the training programs, and of the error, that the problem has values for. */
+  readonly data: { readonly training: readonly DataInput[]; readonly error: readonly DataInput[] };
 }
 
 /** `weighting` is there unless the loss terms keep their weights, `start` and `refresh` are SOAP's. */
 export function trainingPlans(options: TrainerOptions, settings: CompileOptions): TrainingPlans {
+  const { problem } = options;
   const { model, source: step } = stepSource(options);
-  const { source: error, fields } = errorSource(options, countOf(options.system.evaluation()));
+  const { model: errors, source: error } = errorSource(problem, countOf(problem.system.evaluation()));
   const soap = options.optimizer === 'soap';
   const sources = {
     step,
     error,
     ...(options.weighting === 'none' ? {} : { weighting: weightingSource(options) }),
-    ...(soap ? { start: startSource(options), refresh: refreshSource(options) } : {}),
+    ...(soap ? { start: startSource(options), refresh: refreshSource(problem) } : {}),
   };
   const compiled = Object.entries(sources).map(([role, source]) => [role, compile(source, settings)]);
   const { plans, temporaries } = shareTemporaries<Role>(Object.fromEntries(compiled));
-  return { plans, temporaries, terms: model.terms, fields };
+  const data = { training: model.data, error: errors.data };
+  return { plans, temporaries, terms: model.terms, fields: errors.fields, data };
 }
 
 /** Inputs of a plan that lie in the buffers of another one. */
@@ -47,9 +51,9 @@ export interface Memory {
 }
 
 /** Memory of all programs of a trainer together, each buffer counted once. */
-export function memoryOf({ plans, temporaries }: TrainingPlans, { system, shape }: TrainerOptions): Memory {
+export function memoryOf({ plans, temporaries }: TrainingPlans, { problem }: TrainerOptions): Memory {
   const { step, ...others } = plans;
-  const thetas = stacksOf(system, shape).map(({ theta }) => theta);
+  const thetas = problem.stacks.map(({ theta }) => theta);
   const state = new Set(Object.values(plans).flatMap((plan) => Object.entries(plan.state).flat()));
   const own = [step, ...Object.values(others)].flatMap((plan) => {
     const shared = new Set([...sharedNames(plan, temporaries), ...(plan === step ? [] : sharedNames(plan, step))]);

@@ -3,6 +3,7 @@
  * docs/run-folder.md. Each schema reads what earlier versions wrote, too.
  */
 import { z } from 'zod';
+import { hyperparametersSchema, optimizers, weightings } from './hyperparameters.ts';
 
 /** Of config.json and summary.json; files without it are of the first format, where train and sweep differed. */
 export const FORMAT = 2;
@@ -13,8 +14,6 @@ export type Score = (typeof scores)[number];
 /** What of a system is changed: nothing; one boundary loss term for each field; that, and one network for all fields. */
 export const variants = ['paper', 'split', 'shared'] as const;
 export type Variant = (typeof variants)[number];
-export const optimizers = ['adam', 'soap'] as const;
-export const weightings = ['none', 'grad-norm', 'lra'] as const;
 
 /** Null where it is not finite. */
 const number = z.number().nullable();
@@ -42,13 +41,7 @@ export const configSchema = upgrading(
     variant: z.enum(variants),
     parameters: z.record(z.string(), z.number()),
     network: z.object({ hidden: z.int().positive(), width: z.int().positive() }),
-    optimizer: z.enum(optimizers),
-    betas: z.tuple([z.number(), z.number()]).readonly(),
-    optimizerEpsilon: z.number(),
-    weighting: z.enum(weightings),
-    /** Epochs between updates of the loss weights; 0: never. */
-    updateEvery: z.int().nonnegative(),
-    learningRate: z.number().positive(),
+    ...hyperparametersSchema.shape,
     epochs: z.int().positive(),
     /** Of the initial weights and random points: runs that are trained together. */
     seeds: z.array(z.int().nonnegative()).min(1).readonly(),

@@ -1,6 +1,7 @@
 /** Observers that remember: what became of each run so far, and at which epoch it was lost. */
+import { UserError } from '../../engine/index.ts';
 import { type Errors, EVERY, type Look, type Observer } from './loop.ts';
-import type { Line, Lost, Result, RunRecord, Score } from './record.ts';
+import type { Line, Result, RunRecord, Score, Summary } from './record.ts';
 
 export const emptyRecord = (): RunRecord => ({
   history: [],
@@ -52,9 +53,29 @@ export function watchDivergence({ records, terms, score }: Recorded, patience: '
   };
 }
 
-/** `loss term Ru is Infinity at epoch 1`. */
-export const lostText = ({ epoch, term, value }: Lost, which = ''): string =>
-  `${term === 'error' ? 'the error' : `loss term ${term}`}${which} is ${value} at epoch ${epoch}`;
+/** `loss term Ru of seed 7 is Infinity at epoch 1`: the run that was lost first, if any was. */
+export function firstLost(
+  records: readonly RunRecord[],
+  runs: readonly { readonly seed: number }[],
+): string | undefined {
+  const lost = records.flatMap(({ diverged }, r) => (diverged ? [{ ...diverged, seed: runs[r]!.seed }] : []));
+  const [first] = lost.sort((a, b) => a.epoch - b.epoch);
+  if (!first) return undefined;
+  const what = first.term === 'error' ? 'the error' : `loss term ${first.term}`;
+  return `${what}${runs.length > 1 ? ` of seed ${first.seed}` : ''} is ${first.value} at epoch ${first.epoch}`;
+}
+
+/** A loss or an error that is no number any more. */
+export class DivergenceError extends UserError {
+  override readonly name = 'DivergenceError';
+  override readonly exitCode = 1;
+  /** What the run came to, where it left something. */
+  readonly summary: Summary | undefined;
+  constructor(message: string, summary?: Summary) {
+    super(message, { remedy: 'a smaller --lr may do better' });
+    this.summary = summary;
+  }
+}
 
 export interface RecordOptions extends Recorded {
   /** Whether the look at this epoch enters the history: every one unless stated. */

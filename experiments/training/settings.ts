@@ -3,11 +3,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UnknownVersionError, UserError } from '../../engine/index.ts';
 import { library } from '../../kernels/index.ts';
-import { UPDATE_EVERY, type Weighting } from '../../optim/index.ts';
-import { type Optimizer, type Run, resolveParameters, type System, systemNamed } from '../../systems/index.ts';
+import type { Weighting } from '../../optim/index.ts';
+import { type Optimizer, type Problem, resolveParameters, seeded, systemNamed } from '../../systems/index.ts';
 
+import { hyperparametersFor } from './hyperparameters.ts';
 import { type Config, configSchema } from './record.ts';
-import { momentsOf } from './trainer.ts';
 
 /** Something a user typed that cannot be right; the message says what would be. Ends the process with 2. */
 export class UsageError extends UserError {
@@ -43,18 +43,16 @@ export function resolveSettings(name: string, options: TrainOptions): TrainSetti
     Object.entries({ gamma, k, epsilon }).filter(([, value]) => value !== undefined),
   ) as Record<string, number>;
   if (options.seed !== undefined && options.seeds) throw new UsageError('--seed and --seeds exclude each other');
-  const optimizer = options.optimizer ?? 'soap';
-  const weighting = options.weighting ?? 'grad-norm';
   return {
     system: system.name,
     variant: 'paper',
     parameters: resolveParameters(system, { ...shortcuts, ...set }),
     network: { hidden: options.depth ?? system.architecture.hidden, width: options.width ?? system.architecture.width },
-    optimizer,
-    ...moments(system, optimizer),
-    weighting,
-    updateEvery: UPDATE_EVERY[weighting],
-    learningRate: options.lr ?? system.training.learningRate,
+    ...hyperparametersFor(system, {
+      optimizer: options.optimizer ?? 'soap',
+      weighting: options.weighting ?? 'grad-norm',
+      learningRate: options.lr,
+    }),
     epochs: options.epochs ?? DEFAULT_EPOCHS,
     seeds: options.seeds ?? [options.seed ?? 42],
     score: 'relative',
@@ -80,14 +78,9 @@ export function resumedSettings(folder: string, name: string, { epochs, ...rest 
   return { ...settings, epochs: epochs ?? settings.epochs };
 }
 
-/** The runs that settings describe: one for each seed. */
-export function runsOf(system: System, { parameters, seeds }: TrainSettings): Run[] {
-  return seeds.map((seed) => ({ parameters, seed, points: system.points(parameters, seed) }));
-}
-
-function moments(system: System, optimizer: Optimizer): Pick<TrainSettings, 'betas' | 'optimizerEpsilon'> {
-  const { betas, epsilon } = momentsOf(system, optimizer);
-  return { betas, optimizerEpsilon: epsilon };
+/** The problem that settings describe: one run for each seed. */
+export function problemFor({ system, parameters, network, seeds }: TrainSettings): Problem {
+  return seeded(systemNamed(system), parameters, seeds, network);
 }
 
 export function integer(name: string, low: number): (text: string) => number {

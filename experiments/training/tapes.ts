@@ -1,7 +1,6 @@
 /** The tapes that a trainer compiles: training step, start and refresh of SOAP, weighting, error. */
-import { broadcast, grad, input, newTape, reshape, type Source, type Tape, type Var } from '../../engine/index.ts';
+import { broadcast, grad, input, newTape, reshape, type Source, type Var } from '../../engine/index.ts';
 import {
-  type AdamSettings,
   adam,
   gradientNorms,
   mergeUpdates,
@@ -12,61 +11,30 @@ import {
   soapRefresh,
   soapStart,
   type Update,
-  type Weighting,
 } from '../../optim/index.ts';
 import {
-  countOf,
+  type ErrorModel,
   errorModel,
   type LossModel,
   lossModel,
   matrixBlocks,
-  type NetworkShape,
-  type Optimizer,
+  type Problem,
   parameterCount,
-  type Run,
-  type System,
-  stacksOf,
 } from '../../systems/index.ts';
+import type { Hyperparameters } from './hyperparameters.ts';
 
-export interface TrainerOptions {
-  readonly system: System;
-  readonly shape: NetworkShape;
-  readonly runs: readonly Run[];
-  readonly optimizer: Optimizer;
-  readonly weighting: Weighting;
-  readonly learningRate: number;
-  /** Steps between updates of the weights; the weighting's own by default. */
-  readonly updateEvery?: number;
-  /** Share of the old weight in an update. */
-  readonly weightMemory?: number;
-  /** beta1, beta2 and epsilon; the optimizer's own for the system by default. */
-  readonly moments?: AdamSettings;
-}
-
-/** Numbers of points by group. */
-export function countsOf(run: Run): Record<string, number> {
-  return Object.fromEntries(Object.entries(run.points).map(([group, points]) => [group, countOf(points)]));
-}
-
-/** The loss of the given runs on a tape of its own or on one that exists. */
-export function modelFor(
-  { system, shape, runs }: Pick<TrainerOptions, 'system' | 'shape' | 'runs'>,
-  tape: Tape = newTape(),
-): LossModel {
-  return lossModel(tape, system, runs.length, countsOf(runs[0]!), shape);
+/** A problem, and how it is trained. */
+export interface TrainerOptions extends Hyperparameters {
+  readonly problem: Problem;
 }
 
 /** What one kind of program adds to the loss and its gradient for one theta. */
 type Updater = (name: string, theta: Var, g: Var, lr: Var, settings: Var, plan: SoapPlan) => Update;
 
 /** How theta's rows are laid out for SOAP, by input name of theta. */
-export function soapPlans({
-  system,
-  shape,
-  runs,
-}: Pick<TrainerOptions, 'system' | 'shape' | 'runs'>): Map<string, SoapPlan> {
+export function soapPlans({ stacks, runs }: Problem): Map<string, SoapPlan> {
   return new Map(
-    stacksOf(system, shape).map(({ theta, networks, architecture }) => [
+    stacks.map(({ theta, networks, architecture }) => [
       theta,
       planSoap(runs.length * networks.length, matrixBlocks(architecture)),
     ]),
@@ -84,14 +52,15 @@ export function startSource(options: TrainerOptions): Source {
 }
 
 function updateSource(options: TrainerOptions, updater: Updater): { model: LossModel; source: Source } {
-  const model = modelFor(options);
+  const { problem } = options;
+  const model = lossModel(newTape(), problem);
   const { tape } = model.total;
-  const R = options.runs.length;
+  const R = problem.runs.length;
   const gradients = grad(model.total, model.thetas);
   const lr = input(tape, 'lr', [R, 1]);
   const settings = input(tape, 'settings', [3]);
-  const plans = soapPlans(options);
-  const updates = stacksOf(options.system, options.shape).map(({ theta, networks }, k) => {
+  const plans = soapPlans(problem);
+  const updates = problem.stacks.map(({ theta, networks }, k) => {
     const rows = [R, networks.length, 1];
     const rate = reshape(broadcast(reshape(lr, [R, 1, 1]), rows), [R * networks.length, 1]);
     return updater(theta, model.thetas[k]!, gradients[k]!, rate, settings, plans.get(theta)!);
@@ -108,21 +77,22 @@ function updateSource(options: TrainerOptions, updater: Updater): { model: LossM
 }
 
 /** The refresh of SOAP's eigenbases. */
-export function refreshSource(options: TrainerOptions): Source {
+export function refreshSource(problem: Problem): Source {
   const tape = newTape();
-  const plans = soapPlans(options);
-  const updates = stacksOf(options.system, options.shape).map(({ theta, networks, architecture }) => {
-    const shape = [options.runs.length * networks.length, parameterCount(architecture)];
+  const plans = soapPlans(problem);
+  const updates = problem.stacks.map(({ theta, networks, architecture }) => {
+    const shape = [problem.runs.length * networks.length, parameterCount(architecture)];
     return soapRefresh(theta, input(tape, theta, shape), plans.get(theta)!);
   });
   return mergeUpdates(...updates);
 }
 
 /** Loss terms, each term's gradient and its norms: what weighting and verification look at. */
-export function termsSource(
-  options: Pick<TrainerOptions, 'system' | 'shape' | 'runs' | 'weighting' | 'weightMemory'>,
-): { model: LossModel; source: Source } {
-  const model = modelFor(options);
+export function termsSource(options: Pick<TrainerOptions, 'problem' | 'weighting' | 'weightMemory'>): {
+  model: LossModel;
+  source: Source;
+} {
+  const model = lossModel(newTape(), options.problem);
   const { l2, max, gradients } = gradientNorms(model.losses, model.thetas);
   const weights = model.inputs['weights']!;
   const byTerm: Record<string, Var> = {};
@@ -144,10 +114,8 @@ export function weightingSource(options: TrainerOptions): Source {
   return { inputs: model.inputs, outputs: { "weights'": next }, state: { weights: "weights'" } };
 }
 
-export function errorSource(
-  { system, shape, runs }: TrainerOptions,
-  count: number,
-): { source: Source; fields: readonly string[] } {
-  const { inputs, relative, rmse, predictions, fields } = errorModel(newTape(), system, runs.length, count, shape);
-  return { source: { inputs, outputs: { relative, rmse, predictions } }, fields };
+export function errorSource(problem: Problem, count: number): { model: ErrorModel; source: Source } {
+  const model = errorModel(newTape(), problem, count);
+  const { inputs, relative, rmse, predictions } = model;
+  return { model, source: { inputs, outputs: { relative, rmse, predictions } } };
 }

@@ -1,6 +1,6 @@
 /** Trains a system: progress on stderr, a run folder with configuration, metrics, weights and a picture, a summary. */
-import { type Device, type Library, UserError } from '../../engine/index.ts';
-import { type Run, stacksOf, systemNamed } from '../../systems/index.ts';
+import type { Device, Library } from '../../engine/index.ts';
+import type { Run } from '../../systems/index.ts';
 import { asServed, type Choices } from '../adapter/choices.ts';
 import { openRunFolder, type RunFolder } from '../disk/run-folder.ts';
 import { draw } from '../show/draw.ts';
@@ -9,8 +9,17 @@ import { readCheckpoint, writeCheckpoint, writeWeights } from './checkpoint.ts';
 import { atMostEvery, loop, msPerStep, type Observer, type Outcome, type Snapshot } from './loop.ts';
 import type { Memory } from './plans.ts';
 import { FORMAT, type Line, parseLines, type Result, type RunRecord, type Summary } from './record.ts';
-import { byTerm, emptyRecord, lostText, recordFrom, recording, resultOf, watchDivergence } from './recorder.ts';
-import { runsOf, type TrainSettings } from './settings.ts';
+import {
+  byTerm,
+  DivergenceError,
+  emptyRecord,
+  firstLost,
+  recordFrom,
+  recording,
+  resultOf,
+  watchDivergence,
+} from './recorder.ts';
+import { problemFor, type TrainSettings } from './settings.ts';
 import { Trainer } from './trainer.ts';
 
 /** Time between checkpoints of a run under way: what a killed process loses at most. */
@@ -32,36 +41,19 @@ export interface Session {
 /** Of one folder: what the run needed of the device, and where it lies, too. */
 export type TrainSummary = Summary & { readonly memory: Memory; readonly out: string };
 
-/** A loss or an error that is no number any more; the weights of the look before are kept. */
-export class DivergenceError extends UserError {
-  override readonly name = 'DivergenceError';
-  override readonly exitCode = 1;
-  readonly summary: TrainSummary;
-  constructor(message: string, summary: TrainSummary) {
-    super(message, { remedy: 'a smaller --lr may do better' });
-    this.summary = summary;
-  }
-}
-
 /** Throws {@link DivergenceError} after writing what was reached; RunFolderError, CheckpointError before anything is. */
 export async function train(session: Session): Promise<TrainSummary> {
   const { device, library, versions = {}, settings, out, resume } = session;
-  const system = systemNamed(settings.system);
-  const runs = runsOf(system, settings);
+  const problem = problemFor(settings);
   const folder = openRunFolder(out, { resume });
-  const { network: shape, optimizer, weighting, learningRate, updateEvery } = settings;
-  const moments = { betas: settings.betas, epsilon: settings.optimizerEpsilon };
   const choices = resume ? asServed(settings.kernels ?? {}) : (session.choices ?? {});
   let trainer: Trainer | undefined;
   try {
-    trainer = await Trainer.create(
-      { system, shape, runs, optimizer, weighting, learningRate, updateEvery, moments },
-      { device, library, versions, choices },
-    );
+    trainer = await Trainer.create({ ...settings, problem }, { device, library, versions, choices });
     if (resume) await trainer.restore(readCheckpoint(out, settings, trainer.stateShapes()));
     folder.truncateMetrics(trainer.epoch);
     folder.writeConfig({ format: FORMAT, ...settings, kernels: trainer.kernels });
-    return await trainInto(folder, trainer, runs, session);
+    return await trainInto(folder, trainer, session);
   } finally {
     folder.close();
     trainer?.destroy();
@@ -71,10 +63,10 @@ export async function train(session: Session): Promise<TrainSummary> {
 async function trainInto(
   folder: RunFolder,
   trainer: Trainer,
-  runs: readonly Run[],
   { settings, signal, out, device }: Session,
 ): Promise<TrainSummary> {
   const { terms } = trainer;
+  const { runs } = trainer.options.problem;
   const { score } = settings;
   const records = recordsOf(parseLines(folder.readMetrics()), runs, settings);
   const good = await lastGood(trainer);
@@ -99,10 +91,10 @@ async function trainInto(
     },
   ];
   const outcome = await loop(trainer, { epochs: settings.epochs, observers, signal }).finally(progress.stop);
-  const lost = lostOf(records, runs);
+  const lost = firstLost(records, runs);
   if (lost) await trainer.restore(good.snapshot());
   const stopped = lost ?? (outcome.ending === 'interrupted' ? `interrupted at epoch ${trainer.epoch}` : undefined);
-  const summary = await finish(folder, trainer, { settings, out, device, runs, records, outcome, stopped });
+  const summary = await finish(folder, trainer, { settings, out, device, records, outcome, stopped });
   if (lost) throw new DivergenceError(`${lost}; the last good weights are in ${out}`, summary);
   return summary;
 }
@@ -131,15 +123,7 @@ function recordsOf(lines: readonly Line[], runs: readonly Run[], { score }: Trai
   );
 }
 
-/** The run that was lost first, in words. */
-function lostOf(records: readonly RunRecord[], runs: readonly Run[]): string | undefined {
-  const lost = records.flatMap(({ diverged }, r) => (diverged ? [{ diverged, seed: runs[r]!.seed }] : []));
-  const [first] = lost.sort((a, b) => a.diverged.epoch - b.diverged.epoch);
-  return first && lostText(first.diverged, runs.length > 1 ? ` of seed ${first.seed}` : '');
-}
-
 interface Ended extends Pick<Session, 'settings' | 'out' | 'device'> {
-  readonly runs: readonly Run[];
   readonly records: readonly RunRecord[];
   readonly outcome: Outcome;
   readonly stopped: string | undefined;
@@ -147,8 +131,8 @@ interface Ended extends Pick<Session, 'settings' | 'out' | 'device'> {
 
 /** Writes weights, a checkpoint, a picture and the summary of a run that has ended. */
 async function finish(folder: RunFolder, trainer: Trainer, ended: Ended): Promise<TrainSummary> {
-  const { settings, out, device, runs, records, outcome, stopped } = ended;
-  const system = systemNamed(settings.system);
+  const { settings, out, device, records, outcome, stopped } = ended;
+  const { system, stacks, runs } = trainer.options.problem;
   const errors = await trainer.errors();
   const predictions = await trainer.predictions();
   const weights = await trainer.weights();
@@ -170,7 +154,7 @@ async function finish(folder: RunFolder, trainer: Trainer, ended: Ended): Promis
     ...(stopped === undefined ? {} : { stopped }),
     ...(runs.length > 1 ? { runs: results } : {}),
   };
-  writeWeights(folder, stacksOf(system, settings.network), await trainer.thetas(), runs);
+  writeWeights(folder, stacks, await trainer.thetas(), runs);
   writeCheckpoint(folder, await trainer.snapshot(), trainer.stateShapes(), settings);
   const exact = trainer.exact(0);
   const fields = trainer.fields.map((name) => ({

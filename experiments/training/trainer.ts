@@ -3,18 +3,8 @@
  * set of buffers, and moves numbers in and out. It knows nothing of files, progress or the command line.
  */
 import { type CompileOptions, type Device, type Library, type Plan, Program } from '../../engine/index.ts';
-import { ADAM, type AdamSettings, eigenvectors, REFRESH_EVERY, SOAP_EPSILON, UPDATE_EVERY } from '../../optim/index.ts';
-import {
-  type Coordinates,
-  countOf,
-  initialTheta,
-  inputValues,
-  knownValues,
-  type Optimizer,
-  type System,
-  shareThetas,
-  stacksOf,
-} from '../../systems/index.ts';
+import { eigenvectors, REFRESH_EVERY } from '../../optim/index.ts';
+import { type Coordinates, countOf, EVALUATION, initialThetas, inputValues, knownValues } from '../../systems/index.ts';
 import { type Choices, preferred, servedBy } from '../adapter/choices.ts';
 import type { Errors, Snapshot, Trainable } from './loop.ts';
 import { type Memory, memoryOf, type Role, sharedNames, type TrainingPlans, trainingPlans } from './plans.ts';
@@ -37,11 +27,6 @@ export function compileOptions({ device, library, versions = {}, choices = {} }:
 
 type Programs = Readonly<Partial<Record<Role, Program>> & Record<'step' | 'error', Program>>;
 
-/** Betas and epsilon that the paper gives an optimizer on a system. */
-export function momentsOf(system: System, optimizer: Optimizer): AdamSettings {
-  return optimizer === 'soap' ? { betas: system.training.soapBetas, epsilon: SOAP_EPSILON } : ADAM;
-}
-
 export class Trainer implements Trainable {
   readonly options: TrainerOptions;
   readonly terms: readonly string[];
@@ -60,7 +45,7 @@ export class Trainer implements Trainable {
     this.options = options;
     this.terms = compiled.terms;
     this.fields = compiled.fields;
-    this.evaluation = options.system.evaluation();
+    this.evaluation = options.problem.system.evaluation();
     this.step = programs.step;
     this.programs = programs;
     this.#compiled = compiled;
@@ -69,28 +54,20 @@ export class Trainer implements Trainable {
 
   /** Compiles and uploads; parameters start as PyTorch would start them. */
   static async create(options: TrainerOptions, backend: Backend): Promise<Trainer> {
-    const { system, runs, shape } = options;
+    const { problem } = options;
+    const { system, runs } = problem;
     const compiled = trainingPlans(options, compileOptions(backend));
     const { programs, temporaries } = await programsOf(backend.device, compiled);
     const { step, error } = programs;
     const trainer = new Trainer(options, compiled, programs, temporaries);
-    for (const [name, data] of Object.entries(inputValues(system, Object.keys(compiled.plans.step.inputs), runs)))
-      step.write(name, data);
-    const onEvaluation = runs.map((run) => ({ ...run, points: { evaluation: trainer.evaluation } }));
-    const evaluated = inputValues(system, Object.keys(compiled.plans.error.inputs), onEvaluation);
-    for (const [name, data] of Object.entries(evaluated)) error.write(name, data);
-    const { terms } = compiled;
+    const { data, terms } = compiled;
+    const onEvaluation = runs.map((run) => ({ ...run, points: { [EVALUATION]: trainer.evaluation } }));
+    fill(step, inputValues(problem, data.training));
+    fill(error, inputValues({ system, runs: onEvaluation }, data.error));
     step.write('weights', new Array(runs.length * terms.length).fill(1));
     step.write('lr', new Array(runs.length).fill(options.learningRate));
-    const { betas, epsilon } = options.moments ?? momentsOf(system, options.optimizer);
-    step.write('settings', [...betas, epsilon]);
-    trainer.setTheta(
-      shareThetas(
-        system,
-        shape,
-        runs.map(({ seed }) => initialTheta(system, shape, seed)),
-      ),
-    );
+    step.write('settings', [...options.betas, options.optimizerEpsilon]);
+    trainer.setTheta(initialThetas(problem));
     return trainer;
   }
 
@@ -114,7 +91,8 @@ export class Trainer implements Trainable {
 
   /** Takes `steps` steps. Returns the unweighted loss terms before each, [steps,R,K]. */
   async run(steps: number): Promise<Float32Array> {
-    const { weighting, updateEvery = UPDATE_EVERY[weighting], runs } = this.options;
+    const { updateEvery, problem } = this.options;
+    const { runs } = problem;
     const losses = new Float32Array(steps * runs.length * this.terms.length);
     const before = updateEvery === 1 && this.programs.weighting ? [this.programs.weighting] : [];
     for (let done = 0; done < steps; ) {
@@ -142,7 +120,7 @@ export class Trainer implements Trainable {
   /** SOAP's first epoch: factors from the first gradient, their eigenvectors by the CPU. */
   async #start(before: readonly Program[]): Promise<Float32Array> {
     const recorded = await this.programs.start!.run(1, ['losses'], () => ({ before }));
-    for (const [theta, { factors }] of soapPlans(this.options)) {
+    for (const [theta, { factors }] of soapPlans(this.options.problem)) {
       for (const { size, count } of factors) {
         const matrices = await this.step.read(`${theta}.L.${size}`);
         this.step.write(`${theta}.Q.${size}`, eigenvectors(matrices, count, size));
@@ -159,7 +137,7 @@ export class Trainer implements Trainable {
       this.programs.error.read('rmse'),
     ]);
     const F = this.fields.length;
-    return this.options.runs.map((_, r) => {
+    return this.options.problem.runs.map((_, r) => {
       const row = (values: Float32Array) =>
         Object.fromEntries(this.fields.map((field, k) => [field, values[r * F + k]!]));
       const own = row(relative);
@@ -171,7 +149,7 @@ export class Trainer implements Trainable {
   async predictions(): Promise<Record<string, Float32Array>[]> {
     const all = await this.programs.error.read('predictions');
     const [F, N] = [this.fields.length, countOf(this.evaluation)];
-    return this.options.runs.map((_, r) =>
+    return this.options.problem.runs.map((_, r) =>
       Object.fromEntries(this.fields.map((field, k) => [field, all.slice((r * F + k) * N, (r * F + k + 1) * N)])),
     );
   }
@@ -183,14 +161,14 @@ export class Trainer implements Trainable {
 
   /** Every theta, by input name. */
   async thetas(): Promise<Record<string, Float32Array>> {
-    const names = stacksOf(this.options.system, this.options.shape).map(({ theta }) => theta);
+    const names = this.options.problem.stacks.map(({ theta }) => theta);
     const values = await Promise.all(names.map((name) => this.step.read(name)));
     return Object.fromEntries(names.map((name, k) => [name, values[k]!]));
   }
 
   /** Reference solution of a run at the evaluation points, by field. */
   exact(run: number): Record<string, Float64Array> {
-    const { system, runs } = this.options;
+    const { system, runs } = this.options.problem;
     return Object.fromEntries(
       this.fields.map((field) => [
         field,
@@ -225,6 +203,11 @@ export class Trainer implements Trainable {
   destroy(): void {
     for (const program of [...Object.values(this.programs), this.temporaries]) program.destroy();
   }
+}
+
+/** Writes what a program takes: inputs that no output needs are not among them. */
+function fill(program: Program, values: Readonly<Record<string, ArrayLike<number>>>): void {
+  for (const [name, data] of Object.entries(values)) if (name in program.plan.inputs) program.write(name, data);
 }
 
 /** Programs that share the buffers of the step and the temporaries; where one cannot be created, none is left. */

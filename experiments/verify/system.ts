@@ -9,6 +9,7 @@ import {
   initialTheta,
   inputValues,
   type NetworkRows,
+  problemOf,
   type Run,
   resolveParameters,
   type System,
@@ -81,13 +82,12 @@ function runOf(system: System, golden: SystemCase): Run {
 
 async function systemQuantities(golden: SystemCase, backend: Backend): Promise<Quantity[]> {
   const system = systemNamed(golden.system);
-  const shape = golden.network;
-  const run = runOf(system, golden);
+  const problem = problemOf(system, [runOf(system, golden)], golden.network);
   const rows: NetworkRows = Object.fromEntries(golden.networks.map((net) => [net.name, flatten(net)]));
-  const thetas = shareThetas(system, shape, [rows]);
-  const { model, source } = termsSource({ system, shape, runs: [run], weighting: 'grad-norm' });
+  const thetas = shareThetas(problem, [rows]);
+  const { model, source } = termsSource({ problem, weighting: 'grad-norm' });
   const values: Record<string, ArrayLike<number>> = {
-    ...inputValues(system, Object.keys(source.inputs), [run]),
+    ...inputValues(problem, model.data),
     ...thetas,
     weights: model.terms.map(() => 1),
   };
@@ -112,7 +112,7 @@ async function systemQuantities(golden: SystemCase, backend: Backend): Promise<Q
     ...compareTerms('gpu', golden, system, model.terms, computed, EXACT.gpu),
   ];
   for (const [key, trajectory] of Object.entries(golden.trajectories))
-    quantities.push(...(await trajectoryQuantities(key, trajectory, { golden, system, run, thetas }, backend)));
+    quantities.push(...(await trajectoryQuantities(key, trajectory, { problem, thetas }, backend)));
   return quantities;
 }
 

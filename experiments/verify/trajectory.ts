@@ -1,7 +1,7 @@
 /** Adam with balancing against a golden trajectory of a hundred steps. */
-import type { Run, System } from '../../systems/index.ts';
+import type { Problem } from '../../systems/index.ts';
 import { type Backend, Trainer } from '../training/trainer.ts';
-import type { SystemCase, Trajectory } from './golden.ts';
+import type { Trajectory } from './golden.ts';
 import { type Quantity, quantity, relative } from './quantity.ts';
 
 const TOLERANCE = 1e-2;
@@ -15,9 +15,7 @@ const weightingOf = { none: 'none', gradnorm: 'grad-norm', lra: 'lra' } as const
 type Thetas = Readonly<Record<string, ArrayLike<number>>>;
 
 interface Start {
-  readonly golden: SystemCase;
-  readonly system: System;
-  readonly run: Run;
+  readonly problem: Problem;
   readonly thetas: Thetas;
 }
 
@@ -32,21 +30,20 @@ type Figures = Readonly<Record<string, number>>;
 export async function trajectoryQuantities(
   key: string,
   trajectory: Trajectory,
-  { golden, system, run, thetas }: Start,
+  { problem, thetas }: Start,
   backend: Backend,
 ): Promise<Quantity[]> {
   const { lr, betas, eps, updateEvery, weightingEMA } = trajectory;
   const trainer = await Trainer.create(
     {
-      system,
-      shape: golden.network,
-      runs: [run],
+      problem,
       optimizer: 'adam',
       weighting: weightingOf[key as keyof typeof weightingOf],
       learningRate: lr,
       updateEvery,
       weightMemory: weightingEMA,
-      moments: { betas, epsilon: eps },
+      betas,
+      optimizerEpsilon: eps,
     },
     backend,
   );

@@ -8,9 +8,10 @@ import { tuneCommand } from '../../bench/tune-command.ts';
 import { type Device, type Kernel, openDevice } from '../../engine/index.ts';
 import { callText } from '../../experiments/adapter/choices.ts';
 import { cachePath, readCache, tunedChoices } from '../../experiments/adapter/tune-cache.ts';
+import { hyperparametersFor } from '../../experiments/training/hyperparameters.ts';
 import { Trainer } from '../../experiments/training/trainer.ts';
 import { library } from '../../kernels/index.ts';
-import { resolveParameters, thermoelasticity } from '../../systems/index.ts';
+import { resolveParameters, seeded, thermoelasticity } from '../../systems/index.ts';
 import { within } from '../support/command.ts';
 import { mistaken } from '../support/mistake.ts';
 
@@ -22,13 +23,9 @@ afterAll(async () => device?.close());
 
 const parameters = resolveParameters(thermoelasticity);
 const training = {
-  system: thermoelasticity,
-  shape: { hidden: 1, width: 8 },
-  runs: [{ parameters, seed: 42, points: thermoelasticity.points(parameters, 42) }],
-  optimizer: 'adam',
-  weighting: 'none',
-  learningRate: 1e-3,
-} as const;
+  ...hyperparametersFor(thermoelasticity, { optimizer: 'adam', weighting: 'none' }),
+  problem: seeded(thermoelasticity, parameters, [42], { hidden: 1, width: 8 }),
+};
 const jet = library.find(({ name }) => name === 'dense_jet')!;
 const clock = { method: 'wall clock', emptyNs: 0 } as const;
 const effort = { budgetMs: 5, least: 2 };

@@ -17,23 +17,18 @@ import {
   transpose,
   type Var,
 } from '../../engine/index.ts';
+import { hyperparametersFor } from '../../experiments/training/hyperparameters.ts';
 import { stepSource, termsSource } from '../../experiments/training/tapes.ts';
 import { library } from '../../kernels/index.ts';
-import { resolveParameters, thermoelasticity } from '../../systems/index.ts';
+import { problemOf, resolveParameters, thermoelasticity } from '../../systems/index.ts';
 import { leastAdapter, llvmpipe } from '../support/gpu.ts';
 
 const parameters = resolveParameters(thermoelasticity);
 const run = (seed: number) => ({ parameters, seed, points: thermoelasticity.points(parameters, seed) });
-const options = {
-  system: thermoelasticity,
-  shape: thermoelasticity.architecture,
-  runs: [run(42)],
-  optimizer: 'adam',
-  weighting: 'grad-norm',
-  learningRate: 1e-3,
-} as const;
+const hyperparameters = hyperparametersFor(thermoelasticity, { optimizer: 'adam', weighting: 'grad-norm' });
+const options = { ...hyperparameters, problem: problemOf(thermoelasticity, [run(42)]) };
 
-const small = { ...options, shape: { hidden: 2, width: 16 } };
+const small = { ...options, problem: problemOf(thermoelasticity, [run(42)], { hidden: 2, width: 16 }) };
 
 const temporaries = (plan: Plan) => plan.slots.filter(({ names }) => names.length === 0);
 
@@ -44,10 +39,13 @@ describe('thermoelasticity', () => {
 
   it('takes an Adam step in at most 16 dispatches, whatever the number of runs', () => {
     expect(step.dispatches.length).toBeLessThanOrEqual(16);
-    const three = compile(stepSource({ ...options, runs: [42, 123, 456].map(run) }).source, {
-      library,
-      device: llvmpipe,
-    });
+    const three = compile(
+      stepSource({ ...options, problem: problemOf(thermoelasticity, [42, 123, 456].map(run)) }).source,
+      {
+        library,
+        device: llvmpipe,
+      },
+    );
     expect(three.dispatches.length).toBe(step.dispatches.length);
   });
 

@@ -23,9 +23,10 @@ import {
   sum,
   type Var,
 } from '../../engine/index.ts';
+import { hyperparametersFor } from '../../experiments/training/hyperparameters.ts';
 import { stepSource } from '../../experiments/training/tapes.ts';
 import { library } from '../../kernels/index.ts';
-import { resolveParameters, thermoelasticity } from '../../systems/index.ts';
+import { resolveParameters, seeded, thermoelasticity } from '../../systems/index.ts';
 import { leastAdapter, llvmpipe, poison } from '../support/gpu.ts';
 import { generator, relative, uniform } from '../support/tensors.ts';
 
@@ -216,14 +217,8 @@ describe('a long reduction', () => {
 
 describe('a SOAP step', () => {
   const parameters = resolveParameters(thermoelasticity);
-  const options = {
-    system: thermoelasticity,
-    shape: thermoelasticity.architecture,
-    runs: [{ parameters, seed: 42, points: thermoelasticity.points(parameters, 42) }],
-    optimizer: 'soap',
-    weighting: 'grad-norm',
-    learningRate: 1e-3,
-  } as const;
+  const hyperparameters = hyperparametersFor(thermoelasticity, { optimizer: 'soap', weighting: 'grad-norm' });
+  const options = { ...hyperparameters, problem: seeded(thermoelasticity, parameters, [42]) };
 
   it('takes at most 24 dispatches', () => {
     const { source } = stepSource(options);
@@ -232,7 +227,10 @@ describe('a SOAP step', () => {
   });
 
   it('is the same packed either way, up to the order of sums', async () => {
-    const { source } = stepSource({ ...options, shape: { hidden: 2, width: 16 } });
+    const { source } = stepSource({
+      ...hyperparameters,
+      problem: seeded(thermoelasticity, parameters, [42], { hidden: 2, width: 16 }),
+    });
     const values = valuesFor(source.inputs);
     // Averages of squares are not negative, nor are corrections of bias.
     values['theta.v'] = Array.from(values['theta.v']!, Math.abs);

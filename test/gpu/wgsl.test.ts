@@ -2,9 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import { choose, lengthOf } from '../../engine/gpu/wgsl.ts';
 import { block, compile, loop, scope, unroll, wgsl, when } from '../../engine/index.ts';
+import { hyperparametersFor } from '../../experiments/training/hyperparameters.ts';
 import { stepSource } from '../../experiments/training/tapes.ts';
 import { library } from '../../kernels/index.ts';
-import { resolveParameters, systems } from '../../systems/index.ts';
+import { resolveParameters, seeded, systems } from '../../systems/index.ts';
 import { leastAdapter, llvmpipe } from '../support/gpu.ts';
 
 describe('code', () => {
@@ -84,12 +85,8 @@ describe.each(systems)('$name', (system) => {
   it.each(['adam', 'soap'] as const)('has no line over 120 columns in the shaders of a step of %s', (optimizer) => {
     const parameters = resolveParameters(system);
     const { source } = stepSource({
-      system,
-      shape: system.architecture,
-      runs: [{ parameters, seed: 42, points: system.points(parameters, 42) }],
-      optimizer,
-      weighting: 'grad-norm',
-      learningRate: 1e-3,
+      ...hyperparametersFor(system, { optimizer, weighting: 'grad-norm' }),
+      problem: seeded(system, parameters, [42]),
     });
     for (const device of [llvmpipe, { ...leastAdapter, maxStorageBuffers: 16 }]) {
       const lines = compile(source, { library, device }).dispatches.flatMap(({ code }) => code.split('\n'));

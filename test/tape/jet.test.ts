@@ -31,7 +31,14 @@ import {
   type Var,
   vjp,
 } from '../../engine/tape/index.ts';
-import { type Architecture, lossModel, parameterCount, thermoelasticity, unpack } from '../../systems/index.ts';
+import {
+  type Architecture,
+  lossModel,
+  parameterCount,
+  problemOf,
+  thermoelasticity,
+  unpack,
+} from '../../systems/index.ts';
 import { generator, numbersOf, relative, uniform } from '../support/tensors.ts';
 
 /** Value, first derivatives by coordinate, and second derivatives along each coordinate twice, all shaped as the value. */
@@ -159,7 +166,9 @@ describe('the gradient of the loss of thermoelasticity with respect to the param
   /** The system itself, whose jets are composites. */
   function lossOfSystem(): { total: number; gradient: Float64Array } {
     const tape = newTape();
-    const { inputs, total, thetas } = lossModel(tape, thermoelasticity, 1, { interior, ends: boundary }, shape);
+    const points = { interior: { x: new Float64Array(interior) }, ends: { x: new Float64Array(boundary) } };
+    const problem = problemOf(thermoelasticity, [{ parameters: {}, seed: 0, points }], shape);
+    const { inputs, total, thetas } = lossModel(tape, problem);
     const exact: Record<string, number[]> = {
       'data.interior.f_T': numbers['f_T']!,
       'data.interior.f_u': numbers['f_u']!,

@@ -37,11 +37,12 @@ import { groupsOf, sweepPlan } from '../../../experiments/sweep/plan.ts';
 import { presetNamed } from '../../../experiments/sweep/presets.ts';
 import { trainerOptions } from '../../../experiments/sweep/stack.ts';
 import { sweep } from '../../../experiments/sweep/sweep.ts';
+import { hyperparametersFor } from '../../../experiments/training/hyperparameters.ts';
 import { trainingPlans } from '../../../experiments/training/plans.ts';
 import { stepSource } from '../../../experiments/training/tapes.ts';
 import { Trainer } from '../../../experiments/training/trainer.ts';
 import { library } from '../../../kernels/index.ts';
-import { resolveParameters, thermoelasticity } from '../../../systems/index.ts';
+import { resolveParameters, seeded, thermoelasticity } from '../../../systems/index.ts';
 import { ownLines, within } from '../../support/command.ts';
 import { bitsOf, leastAdapter, llvmpipe } from '../../support/gpu.ts';
 import { mistaken } from '../../support/mistake.ts';
@@ -67,13 +68,9 @@ afterAll(async () => {
 
 const parameters = resolveParameters(thermoelasticity);
 const training = {
-  system: thermoelasticity,
-  shape: { hidden: 2, width: 8 },
-  runs: [{ parameters, seed: 42, points: thermoelasticity.points(parameters, 42) }],
-  optimizer: 'adam',
-  weighting: 'none',
-  learningRate: 1e-3,
-} as const;
+  ...hyperparametersFor(thermoelasticity, { optimizer: 'adam', weighting: 'none' }),
+  problem: seeded(thermoelasticity, parameters, [42], { hidden: 2, width: 8 }),
+};
 const planWith = (more: object): Plan => compile(stepSource(training).source, { library, device: llvmpipe, ...more });
 const usual = planWith({});
 /** Every call by the first version of its kernel, which supports everything and is the usual one nowhere where another does. */
@@ -193,7 +190,10 @@ describe('the cache', () => {
 
 /** Tunes every call of a trainer to its first version, by hand. */
 function tuneSimply(): void {
-  const { plans } = trainingPlans({ ...training, weighting: 'grad-norm' }, { library, device: device.capabilities });
+  const { plans } = trainingPlans(
+    { ...training, weighting: 'grad-norm' as const },
+    { library, device: device.capabilities },
+  );
   const measured = new Date().toISOString();
   for (const { kernel: name, call } of Object.values(plans).flatMap(({ calls }) => calls)) {
     const kernel = library.find((each) => each.name === name)!;

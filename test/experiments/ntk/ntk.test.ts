@@ -10,6 +10,7 @@ import {
   graphOf,
   input,
   jvp,
+  newTape,
   openDevice,
   Program,
   type Source,
@@ -25,15 +26,16 @@ import {
   rowsSource,
   type Subject,
 } from '../../../experiments/ntk/tape.ts';
+import { hyperparametersFor } from '../../../experiments/training/hyperparameters.ts';
 import { Trainer } from '../../../experiments/training/trainer.ts';
 import { library } from '../../../kernels/index.ts';
 import {
-  initialTheta,
+  initialThetas,
   inputValues,
+  lossModel,
+  problemOf,
   type Run,
   resolveParameters,
-  shareThetas,
-  stacksOf,
   systemNamed,
 } from '../../../systems/index.ts';
 import { distance } from '../../support/gpu.ts';
@@ -58,13 +60,14 @@ function subjectOf(
       Object.fromEntries(Object.entries(columns).map(([key, data]) => [key, thin(data)])),
     ]),
   );
-  return { system, shape, run: { parameters: own, seed, points }, boundary };
+  return { problem: problemOf(system, [{ parameters: own, seed, points }], shape), boundary };
 }
 
-const thetasOf = ({ system, run }: Subject) => shareThetas(system, shape, [initialTheta(system, shape, run.seed)]);
+const thetasOf = ({ problem }: Subject) => initialThetas(problem);
 
-const valuesOf = (subject: Subject, source: Source): Record<string, ArrayLike<number>> => ({
-  ...inputValues(subject.system, Object.keys(source.inputs), [subject.run]),
+/** Values of the inputs that the problem determines, and initial parameters. */
+const valuesOf = (subject: Subject): Record<string, ArrayLike<number>> => ({
+  ...inputValues(subject.problem, lossModel(newTape(), subject.problem).data),
   ...thetasOf(subject),
 });
 
@@ -80,10 +83,10 @@ function float64({ inputs, outputs }: Source, values: Readonly<Record<string, Ar
 function jacobian(subject: Subject): { J: Float64Array[][]; M: number } {
   const model = rowsModel(subject);
   const source = rowsSource(model);
-  const rows = float64(source, valuesOf(subject, source));
+  const rows = float64(source, valuesOf(subject));
   const M = model.rows.reduce((sum, { count }) => sum + count, 0);
   const J: Float64Array[][] = [];
-  for (const [s, stack] of stacksOf(subject.system, shape).entries())
+  for (const [s, stack] of subject.problem.stacks.entries())
     for (let f = 0; f < stack.networks.length; f++)
       J.push(
         Array.from({ length: M }, (_, m) => {
@@ -115,7 +118,7 @@ describe.each(cases)('rows of %s', (name, parameters, boundary) => {
     const values = model.residuals.filter(({ group }) => boundary || group === 'interior').map(({ value }) => value);
     const named = { inputs: model.inputs, outputs: Object.fromEntries(values.map((value, k) => [String(k), value])) };
     const weights = { weights: new Float64Array(sizeOf(model.inputs['weights']!.shape)) };
-    const given = { ...inputValues(subject.system, Object.keys(model.inputs), [subject.run]), ...weights, ...thetas };
+    const given = { ...inputValues(subject.problem, model.data), ...weights, ...thetas };
     return float64(named, given).flatMap((part) => [...part]);
   };
 
@@ -138,7 +141,7 @@ describe.each(cases)('rows of %s', (name, parameters, boundary) => {
       );
     const [plus, minus] = [moved(h), moved(-h)];
     const slopes = plus.map((value, m) => (value - minus[m]!) / (2 * h));
-    const flat = stacksOf(subject.system, shape).flatMap(({ theta, networks }) => {
+    const flat = subject.problem.stacks.flatMap(({ theta, networks }) => {
       const P = directions[theta]!.length / networks.length;
       return networks.map((_, f) => directions[theta]!.slice(f * P, (f + 1) * P));
     });
@@ -154,7 +157,7 @@ describe.each(cases)('rows of %s', (name, parameters, boundary) => {
     const { J, M } = jacobian(subject);
     const again = rowsModel(subject).model;
     const { tape } = again.total;
-    const names = stacksOf(subject.system, shape).map(({ theta }) => theta);
+    const names = subject.problem.stacks.map(({ theta }) => theta);
     const tangents = names.map((key) => input(tape, `tangent.${key}`, again.inputs[key]!.shape));
     const chosen = again.residuals.filter(({ group }) => boundary || group === 'interior').map(({ value }) => value);
     const forward = jvp(
@@ -168,7 +171,7 @@ describe.each(cases)('rows of %s', (name, parameters, boundary) => {
     const w = Float64Array.from({ length: M }, () => 2 * random() - 1);
     const inputs = { ...again.inputs, ...Object.fromEntries(tangents.map((t, k) => [`tangent.${k}`, t])) };
     const values = {
-      ...inputValues(subject.system, Object.keys(again.inputs), [subject.run]),
+      ...inputValues(subject.problem, again.data),
       ...thetasOf(subject),
       weights: new Float64Array(again.terms.length),
       ...Object.fromEntries(v.map((data, k) => [`tangent.${k}`, data])),
@@ -179,7 +182,7 @@ describe.each(cases)('rows of %s', (name, parameters, boundary) => {
     ).flatMap((part) => [...part]);
     const left = Jv.reduce((sum, value, m) => sum + value * w[m]!, 0);
     const flat = v.flatMap((data, s) => {
-      const F = stacksOf(subject.system, shape)[s]!.networks.length;
+      const F = subject.problem.stacks[s]!.networks.length;
       return Array.from({ length: F }, (_, f) => data.slice((f * data.length) / F, ((f + 1) * data.length) / F));
     });
     const right = J.reduce(
@@ -214,7 +217,7 @@ describe('on the GPU', () => {
     const subject = subjectOf(...which);
     const model = rowsModel(subject);
     const [rows, gram] = [rowsSource(model), gramSource(model)];
-    const values = valuesOf(subject, rows);
+    const values = valuesOf(subject);
     const [exactRows, exactGram] = [float64(rows, values), float64(gram, values)];
     const both = await onGpu({ inputs: rows.inputs, outputs: { ...rows.outputs, ...gram.outputs } }, values);
     for (const [k, exact] of exactRows.entries()) expect(distance(both[k]!, exact)).toBeLessThan(1e-4);
@@ -233,10 +236,15 @@ describe('on the GPU', () => {
   });
 
   it.each(['adam', 'soap'] as const)('K under a live %s is J D J^T, run by run', async (optimizer) => {
-    const { system, run } = subjectOf('thermoelasticity', { gamma: 3 });
+    const { problem } = subjectOf('thermoelasticity', { gamma: 3 });
+    const { system, stacks } = problem;
+    const [run] = problem.runs as [Run];
     const runs: Run[] = [7, 42].map((seed) => ({ ...run, seed }));
     const trainer = await Trainer.create(
-      { system, shape, runs, optimizer, weighting: 'none', learningRate: 1e-3 },
+      {
+        ...hyperparametersFor(system, { optimizer, weighting: 'none', learningRate: 1e-3 }),
+        problem: problemOf(system, runs, shape),
+      },
       { device, library },
     );
     try {
@@ -244,10 +252,10 @@ describe('on the GPU', () => {
       await trainer.run(9);
       const states = await liveStates(trainer);
       for (const [r, { thetas, live }] of states.entries()) {
-        const subject: Subject = { system, shape, run: runs[r]!, boundary: false };
+        const subject: Subject = { problem: problemOf(system, [runs[r]!], shape), boundary: false };
         const source = preconditionedSource(rowsModel(subject), optimizer);
         const settings = [...live!.settings.betas, live!.settings.epsilon];
-        const values = { ...valuesOf(subject, source), ...thetas, ...live!.values, settings };
+        const values = { ...valuesOf(subject), ...thetas, ...live!.values, settings };
         const [exact, got] = [float64(source, values), await onGpu(source, values)];
         for (const [k, K] of got.entries()) expect(distance(K, exact[k]!)).toBeLessThan(1e-3);
         if (optimizer === 'soap') continue;
@@ -272,7 +280,6 @@ describe('on the GPU', () => {
         }
         expect(distance(exact[0]!, own)).toBeLessThan(1e-12);
       }
-      const stacks = stacksOf(system, shape);
       const all = await trainer.step.read('theta');
       expect([...stateOf(stacks, 2, 1, { theta: all })['theta']!]).toEqual([...all.slice(all.length / 2)]);
     } finally {
@@ -285,7 +292,7 @@ describe('on the GPU', () => {
     async function measure(subject: Subject, state: State = { thetas: thetasOf(subject) }, chosen = options) {
       const meter = await NtkMeter.create(subject, { device, library });
       try {
-        return await meter.measure(subject.run, state, chosen);
+        return await meter.measure(subject.problem.runs[0]!, state, chosen);
       } finally {
         await meter.destroy();
       }

@@ -11,8 +11,7 @@ import { planOf, presetNamed, presets, type RunPlan, systemOf } from '../../../e
 import { duration, sweepLine } from '../../../experiments/sweep/progress.ts';
 import { CheckpointError } from '../../../experiments/training/checkpoint.ts';
 import { emptyRecord } from '../../../experiments/training/recorder.ts';
-import { countOf } from '../../../systems/index.ts';
-import { lossModel } from '../../../systems/model.ts';
+import { countOf, lossModel, seeded } from '../../../systems/index.ts';
 
 const idsOf = (runs: readonly RunPlan[]) => runs.map(({ id }) => id);
 const paper = sweepPlan(presetNamed('paper'));
@@ -84,10 +83,7 @@ describe('presets', () => {
   ])('%s weighs these losses of %s', (preset, name, terms) => {
     const run = planOf(presetNamed(preset)).find(({ system }) => system === name)!;
     const system = systemOf(run);
-    const counts = Object.fromEntries(
-      Object.entries(system.points(run.parameters, run.seed)).map(([group, points]) => [group, countOf(points)]),
-    );
-    expect(lossModel(newTape(), system, 1, counts).terms).toEqual(terms);
+    expect(lossModel(newTape(), seeded(system, run.parameters, [run.seed])).terms).toEqual(terms);
     expect(system.networks).toHaveLength(preset === 'shared' ? 1 : name === 'thermoelasticity' ? 2 : 3);
   });
 

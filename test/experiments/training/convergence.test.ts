@@ -1,9 +1,10 @@
 /** One training at full width, to an error that only a right gradient, a right step and a right system reach. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Device, openDevice } from '../../../engine/index.ts';
+import { hyperparametersFor } from '../../../experiments/training/hyperparameters.ts';
 import { Trainer } from '../../../experiments/training/trainer.ts';
 import { library } from '../../../kernels/index.ts';
-import { resolveParameters, thermoelasticity as system } from '../../../systems/index.ts';
+import { resolveParameters, seeded, thermoelasticity as system } from '../../../systems/index.ts';
 
 let device: Device;
 beforeAll(async () => {
@@ -15,12 +16,8 @@ it('600 epochs of Adam with grad-norm solve thermoelasticity at gamma = 10 to le
   const parameters = resolveParameters(system, { gamma: 10 });
   const trainer = await Trainer.create(
     {
-      system,
-      shape: system.architecture,
-      runs: [{ parameters, seed: 42, points: system.points(parameters, 42) }],
-      optimizer: 'adam',
-      weighting: 'grad-norm',
-      learningRate: system.training.learningRate,
+      ...hyperparametersFor(system, { optimizer: 'adam', weighting: 'grad-norm' }),
+      problem: seeded(system, parameters, [42]),
     },
     { device, library },
   );

@@ -1,25 +1,24 @@
 /** Device memory of training runs: all programs together, against what a training step cannot do without. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Device, openDevice, type Plan, sizeOf } from '../../../engine/index.ts';
+import { hyperparametersFor } from '../../../experiments/training/hyperparameters.ts';
 import { memoryOf, memoryText, trainingPlans } from '../../../experiments/training/plans.ts';
 import type { TrainerOptions } from '../../../experiments/training/tapes.ts';
 import { Trainer } from '../../../experiments/training/trainer.ts';
 import { library } from '../../../kernels/index.ts';
 import {
-  countOf,
   type Optimizer,
   resolveParameters,
   type System,
-  stacksOf,
+  seeded,
   systems,
   thermoelasticity,
 } from '../../../systems/index.ts';
 import { bitsOf, llvmpipe } from '../../support/gpu.ts';
 
 function optionsOf(system: System, optimizer: Optimizer, shape = system.architecture): TrainerOptions {
-  const parameters = resolveParameters(system);
-  const runs = [{ parameters, seed: 42, points: system.points(parameters, 42) }];
-  return { system, shape, runs, optimizer, weighting: 'grad-norm', learningRate: 1e-3 };
+  const hyperparameters = hyperparametersFor(system, { optimizer, weighting: 'grad-norm', learningRate: 1e-3 });
+  return { ...hyperparameters, problem: seeded(system, resolveParameters(system), [42], shape) };
 }
 
 const bytes = (plan: Plan, names: Iterable<string>) =>
@@ -29,12 +28,13 @@ const bytes = (plan: Plan, names: Iterable<string>) =>
  * Parameters, what the optimizer carries from step to step, points and known values, and one live set of activations:
  * the jets [networks,1+D+1,width,N] that every hidden layer keeps for the backward pass, and the cotangents of two.
  */
-function least({ system, shape, runs }: TrainerOptions, plans: Readonly<Record<string, Plan>>): number {
+function least({ problem }: TrainerOptions, plans: Readonly<Record<string, Plan>>): number {
   const [step, ...others] = [plans['step']!, ...Object.values(plans).filter((plan) => plan !== plans['step'])];
   const state = new Map([step, ...others].flatMap((plan) => Object.keys(plan.state).map((name) => [name, plan])));
-  const thetas = stacksOf(system, shape).map(({ theta }) => theta);
+  const { system, shape, stacks, counts } = problem;
+  const thetas = stacks.map(({ theta }) => theta);
   const known = Object.keys(step!.inputs).filter((name) => /^(x|param|data)\./.test(name));
-  const N = Object.values(runs[0]!.points).reduce((sum, group) => sum + countOf(group), 0);
+  const N = Object.values(counts).reduce((sum, count) => sum + count, 0);
   const jets = 4 * system.networks.length * (system.coordinates.length + 2) * shape.width * N;
   return (
     bytes(step!, [...thetas, ...known]) +

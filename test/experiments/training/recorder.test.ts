@@ -4,7 +4,7 @@ import { EVERY, type Look } from '../../../experiments/training/loop.ts';
 import type { Line, RunRecord, Score } from '../../../experiments/training/record.ts';
 import {
   emptyRecord,
-  lostText,
+  firstLost,
   recordFrom,
   recording,
   resultOf,
@@ -83,10 +83,10 @@ describe('a run that is lost', () => {
     expect(records.map(({ diverged }) => diverged)).toEqual([undefined, { epoch: 27, term: 'b', value: 'Infinity' }]);
     expect(watch(look(50, [nan, 1], 1))).toBe('stop');
     expect(records[0]!.diverged).toEqual({ epoch: 50, term: 'error', value: 'NaN' });
-    expect(records.map(({ diverged }) => lostText(diverged!, ' of seed 1'))).toEqual([
-      'the error of seed 1 is NaN at epoch 50',
-      'loss term b of seed 1 is Infinity at epoch 27',
-    ]);
+    const seeds = [{ seed: 1 }, { seed: 2 }];
+    expect(firstLost(records, seeds)).toBe('loss term b of seed 2 is Infinity at epoch 27');
+    expect(firstLost(records.slice(0, 1), seeds.slice(0, 1))).toBe('the error is NaN at epoch 50');
+    expect(firstLost([emptyRecord()], seeds)).toBeUndefined();
   });
 
   it('ends the training of all where the first is not to be survived', () => {

@@ -1,0 +1,26 @@
+/** Networks of one architecture stacked, so that one dispatch serves them all. */
+import type { Architecture } from './architecture.ts';
+import type { NetworkShape, System } from './system.ts';
+
+/** Networks of one architecture, in order of construction. */
+export interface Stack {
+  /** Input name of the parameters, [R * networks, P]; row r * networks + k is network k of run r. */
+  readonly theta: string;
+  readonly networks: readonly string[];
+  readonly fields: readonly (readonly string[])[];
+  readonly architecture: Architecture;
+}
+
+/** Groups a system's networks by architecture. */
+export function stacksOf(system: System, shape: NetworkShape = system.architecture): Stack[] {
+  const sizes = [...new Set(system.networks.map(({ fields }) => fields.length))];
+  return sizes.map((outputs): Stack => {
+    const members = system.networks.filter(({ fields }) => fields.length === outputs);
+    return {
+      theta: sizes.length === 1 ? 'theta' : `theta.${members.map(({ name }) => name).join('+')}`,
+      networks: members.map(({ name }) => name),
+      fields: members.map(({ fields }) => fields),
+      architecture: { inputs: system.coordinates.length, outputs, ...shape },
+    };
+  });
+}
