@@ -1,22 +1,9 @@
 /**
- * Jacobian rows, Gram matrices and preconditioned kernels on the GPU against float64, float64 against differences, and
- * what the theory says of the spectra. Needs an adapter; without one everything on the GPU fails.
+ * Rows, Gram matrices and preconditioned kernels on the GPU against float64, and what the theory says of the spectra.
+ * Needs an adapter; without one everything fails.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  compile,
-  type Device,
-  evaluate,
-  graphOf,
-  input,
-  jvp,
-  newTape,
-  openDevice,
-  Program,
-  type Source,
-  simplify,
-  sizeOf,
-} from '../../../engine/index.ts';
+import { compile, type Device, openDevice, Program, type Source } from '../../../engine/index.ts';
 import { liveStates, stateOf } from '../../../experiments/ntk/live.ts';
 import { NtkMeter, type State } from '../../../experiments/ntk/meter.ts';
 import {
@@ -29,171 +16,9 @@ import {
 import { hyperparametersFor } from '../../../experiments/training/hyperparameters.ts';
 import { Trainer } from '../../../experiments/training/trainer.ts';
 import { library } from '../../../kernels/index.ts';
-import {
-  initialThetas,
-  inputValues,
-  lossModel,
-  problemOf,
-  type Run,
-  resolveParameters,
-  systemNamed,
-} from '../../../systems/index.ts';
+import { problemOf, type Run } from '../../../systems/index.ts';
 import { distance } from '../../support/gpu.ts';
-import { generator } from '../../support/tensors.ts';
-
-const shape = { hidden: 2, width: 9 };
-
-/** A run with few points: every group thinned, so that rows are few. */
-function subjectOf(
-  name: string,
-  parameters: Readonly<Record<string, number>> = {},
-  boundary = false,
-  seed = 42,
-): Subject {
-  const system = systemNamed(name);
-  const own = resolveParameters(system, parameters);
-  const thin = (data: Float64Array) =>
-    data.length > 7 ? data.filter((_, k) => k % Math.floor(data.length / 7) === 3) : data;
-  const points = Object.fromEntries(
-    Object.entries(system.points(own, seed)).map(([group, columns]) => [
-      group,
-      Object.fromEntries(Object.entries(columns).map(([key, data]) => [key, thin(data)])),
-    ]),
-  );
-  return { problem: problemOf(system, [{ parameters: own, seed, points }], shape), boundary };
-}
-
-const thetasOf = ({ problem }: Subject) => initialThetas(problem);
-
-/** Values of the inputs that the problem determines, and initial parameters. */
-const valuesOf = (subject: Subject): Record<string, ArrayLike<number>> => ({
-  ...inputValues(subject.problem, lossModel(newTape(), subject.problem).data),
-  ...thetasOf(subject),
-});
-
-function float64({ inputs, outputs }: Source, values: Readonly<Record<string, ArrayLike<number>>>): Float64Array[] {
-  const graph = simplify(graphOf(Object.values(inputs), Object.values(outputs)));
-  return evaluate(
-    graph,
-    Object.keys(inputs).map((name) => values[name]!),
-  );
-}
-
-/** J_k of every network, [M][P], with the layers put together. */
-function jacobian(subject: Subject): { J: Float64Array[][]; M: number } {
-  const model = rowsModel(subject);
-  const source = rowsSource(model);
-  const rows = float64(source, valuesOf(subject));
-  const M = model.rows.reduce((sum, { count }) => sum + count, 0);
-  const J: Float64Array[][] = [];
-  for (const [s, stack] of subject.problem.stacks.entries())
-    for (let f = 0; f < stack.networks.length; f++)
-      J.push(
-        Array.from({ length: M }, (_, m) => {
-          const parts = model.layers.flatMap((layer, k) => {
-            if (layer.at.stack !== s) return [];
-            const size = rows[k]!.length / (stack.networks.length * M);
-            return [...rows[k]!.slice((f * M + m) * size, (f * M + m + 1) * size)];
-          });
-          return Float64Array.from(parts);
-        }),
-      );
-  return { J, M };
-}
-
-const cases = [
-  ['symmetric', { k: 7 }, false],
-  ['thermoelasticity', { gamma: 3 }, true],
-  ['reaction-diffusion', { k: 5 }, false],
-  ['nernst-planck-poisson', { epsilon: 0.5 }, true],
-  ['electroosmotic-flow', { epsilon: 0.2 }, true],
-] as const;
-
-describe.each(cases)('rows of %s', (name, parameters, boundary) => {
-  const subject = subjectOf(name, parameters, boundary);
-  const { model, rows } = rowsModel(subject);
-
-  /** Residuals of all rows on the tape of the model, in order, in float64. */
-  const residuals = (thetas: Readonly<Record<string, ArrayLike<number>>>) => {
-    const values = model.residuals.filter(({ group }) => boundary || group === 'interior').map(({ value }) => value);
-    const named = { inputs: model.inputs, outputs: Object.fromEntries(values.map((value, k) => [String(k), value])) };
-    const weights = { weights: new Float64Array(sizeOf(model.inputs['weights']!.shape)) };
-    const given = { ...inputValues(subject.problem, model.data), ...weights, ...thetas };
-    return float64(named, given).flatMap((part) => [...part]);
-  };
-
-  it('are differences of the residuals along any direction', () => {
-    const { J, M } = jacobian(subject);
-    const thetas = thetasOf(subject);
-    const random = generator(5);
-    const directions = Object.fromEntries(
-      Object.entries(thetas).map(([key, data]) => [key, Float64Array.from(data, () => 2 * random() - 1)]),
-    );
-    const h = 1e-5;
-    const moved = (by: number) =>
-      residuals(
-        Object.fromEntries(
-          Object.entries(thetas).map(([key, data]) => [
-            key,
-            Float64Array.from(data, (x, i) => x + by * directions[key]![i]!),
-          ]),
-        ),
-      );
-    const [plus, minus] = [moved(h), moved(-h)];
-    const slopes = plus.map((value, m) => (value - minus[m]!) / (2 * h));
-    const flat = subject.problem.stacks.flatMap(({ theta, networks }) => {
-      const P = directions[theta]!.length / networks.length;
-      return networks.map((_, f) => directions[theta]!.slice(f * P, (f + 1) * P));
-    });
-    const Jv = Array.from({ length: M }, (_, m) =>
-      J.reduce((sum, network, k) => sum + network[m]!.reduce((own, value, p) => own + value * flat[k]![p]!, 0), 0),
-    );
-    expect(slopes).toHaveLength(M);
-    expect(distance(Jv, slopes)).toBeLessThan(1e-7);
-    expect(rows.reduce((sum, { count }) => sum + count, 0)).toBe(M);
-  });
-
-  it('obey dot(Jv, w) = dot(v, J^T w) with the forward mode of the tape', () => {
-    const { J, M } = jacobian(subject);
-    const again = rowsModel(subject).model;
-    const { tape } = again.total;
-    const names = subject.problem.stacks.map(({ theta }) => theta);
-    const tangents = names.map((key) => input(tape, `tangent.${key}`, again.inputs[key]!.shape));
-    const chosen = again.residuals.filter(({ group }) => boundary || group === 'interior').map(({ value }) => value);
-    const forward = jvp(
-      chosen,
-      names.map((key, k) => ({ of: again.inputs[key]!, tangent: tangents[k]! })),
-    );
-    const random = generator(9);
-    const v = tangents.map(({ shape: extents }) =>
-      Float64Array.from({ length: sizeOf(extents) }, () => 2 * random() - 1),
-    );
-    const w = Float64Array.from({ length: M }, () => 2 * random() - 1);
-    const inputs = { ...again.inputs, ...Object.fromEntries(tangents.map((t, k) => [`tangent.${k}`, t])) };
-    const values = {
-      ...inputValues(subject.problem, again.data),
-      ...thetasOf(subject),
-      weights: new Float64Array(again.terms.length),
-      ...Object.fromEntries(v.map((data, k) => [`tangent.${k}`, data])),
-    };
-    const Jv = float64(
-      { inputs, outputs: Object.fromEntries(forward.map((out, k) => [String(k), out])) },
-      values,
-    ).flatMap((part) => [...part]);
-    const left = Jv.reduce((sum, value, m) => sum + value * w[m]!, 0);
-    const flat = v.flatMap((data, s) => {
-      const F = subject.problem.stacks[s]!.networks.length;
-      return Array.from({ length: F }, (_, f) => data.slice((f * data.length) / F, ((f + 1) * data.length) / F));
-    });
-    const right = J.reduce(
-      (sum, network, k) =>
-        sum +
-        network.reduce((own, row, m) => own + w[m]! * row.reduce((s, value, p) => s + value * flat[k]![p]!, 0), 0),
-      0,
-    );
-    expect(Math.abs(left - right)).toBeLessThan(1e-11 * Math.max(1, Math.abs(left)));
-  });
-});
+import { cases, float64, jacobian, shape, subjectOf, thetasOf, valuesOf } from '../../support/ntk.ts';
 
 describe('on the GPU', () => {
   let device: Device;
