@@ -4,7 +4,7 @@ import { input, jvp, sizeOf } from '../../../engine/index.ts';
 import { rowsModel } from '../../../experiments/ntk/tape.ts';
 import { inputValues } from '../../../systems/index.ts';
 import { distance } from '../../support/gpu.ts';
-import { cases, float64, jacobian, shape, subjectOf, thetasOf } from '../../support/ntk.ts';
+import { cases, float64, jacobian, subjectOf, thetasOf } from '../../support/ntk.ts';
 import { generator } from '../../support/tensors.ts';
 
 describe.each(cases)('rows of %s', (name, parameters, boundary) => {
