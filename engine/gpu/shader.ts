@@ -200,7 +200,7 @@ function draftOf(pieces: readonly Piece[]): Draft {
       ({ access, name, of }, k) => `@group(0) @binding(${k + first}) var<storage, ${access}> ${name}: array<${of}>;`,
     ),
     ...sharedOf(pieces).map(({ name, of, length }) => `var<workgroup> ${name}: array<${of}, ${length}>;`),
-    ...[...called].map((name) => helpers[name]),
+    ...new Set([...called].flatMap((name) => helpers[name])),
     ...[...new Set(pieces.flatMap(({ prelude = [] }) => prelude))].map((functions) => functions.split('\n')),
     code,
   ];

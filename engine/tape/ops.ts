@@ -52,26 +52,10 @@ export const ops: Rows = {
     (x) => `(-${x})`,
     (y) => build.full(y, -1),
   ),
-  exp: unary(
-    Math.exp,
-    (x) => `exp(${x})`,
-    (y) => y,
-  ),
-  log: unary(
-    Math.log,
-    (x) => `log(${x})`,
-    (_, x) => div(1, x),
-  ),
-  sin: unary(
-    Math.sin,
-    (x) => `sin(${x})`,
-    (_, x) => build.cos(x),
-  ),
-  cos: unary(
-    Math.cos,
-    (x) => `cos(${x})`,
-    (_, x) => neg(build.sin(x)),
-  ),
+  exp: helped(Math.exp, 'exp', (y) => y),
+  log: helped(Math.log, 'log', (_, x) => div(1, x)),
+  sin: helped(Math.sin, 'sin', (_, x) => build.cos(x)),
+  cos: helped(Math.cos, 'cos', (_, x) => neg(build.sin(x))),
   tanh: helped(Math.tanh, 'tanh', (y) => sub(1, square(y))),
   sqrt: unary(
     Math.sqrt,

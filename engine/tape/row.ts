@@ -9,7 +9,7 @@ export type AxisMap = readonly { readonly axis: number | null; readonly start: n
 export type Partial = ((y: Var, ...x: Var[]) => Var) | null;
 
 /** Functions that WGSL does not have, or not accurately enough: a shader that calls `tapir_NAME` carries it. */
-export type Helper = 'tanh';
+export type Helper = 'exp' | 'log' | 'sin' | 'cos' | 'tanh';
 
 export type Linear = View | 'reshape' | 'concat' | 'matmul';
 
