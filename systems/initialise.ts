@@ -59,7 +59,7 @@ export function flatten(network: NetworkWeights | NetworkWeights<Float64Array>):
   return theta;
 }
 
-/** The inverse of {@link flatten}; the layers are copies. Throws {@link NetworkError} where theta's length is not P. */
+/** The inverse of `flatten`; the layers are copies. Throws {@link NetworkError} where theta's length is not P. */
 export function unflatten(net: NetworkSpec, theta: Float32Array): NetworkWeights;
 export function unflatten(net: NetworkSpec, theta: Float64Array): NetworkWeights<Float64Array>;
 export function unflatten(

@@ -23,5 +23,6 @@ export {
 export type { CompileOptions, Library, Plan, PlannedCall, Slot, Source } from './plan.ts';
 export { BufferSizeError, Program, type Timing, UnknownValueError } from './program.ts';
 export { ArithmeticError, doubleSingleOn, firstExact, isExact } from './prove.ts';
+export { BindingLimitError } from './schedule.ts';
 export { shareTemporaries } from './temporaries.ts';
 export { block, type Code, type Index, loop, range, scope, unroll, wgsl, when } from './wgsl.ts';

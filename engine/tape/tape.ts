@@ -141,7 +141,7 @@ export class Tape {
     return this.provenance(joinScope(this.#scope, name), build);
   }
 
-  /** Like {@link scope}, with the whole scope given: derivatives and inlined bodies keep the place they stem from. */
+  /** Like {@link Tape.scope}, with the whole scope given: derivatives and inlined bodies keep the place they stem from. */
   provenance<T>(scope: string, build: () => T): T {
     const outer = this.#scope;
     this.#scope = scope;

@@ -69,7 +69,7 @@ beforeAll(() => {
   writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'project', type: 'module', private: true }));
   install();
   initTypeScript();
-});
+}, 600_000);
 afterAll(() => rmSync(project, { recursive: true, force: true }));
 
 describe('the tarball', () => {
