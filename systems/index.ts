@@ -1,6 +1,15 @@
 export { type Architecture, layersOf, matrixBlocks, NetworkError, parameterCount } from './architecture.ts';
 export { ExpressionError } from './expression.ts';
 export { type Layer, type NetworkWeights, unflatten } from './initialise.ts';
+export {
+  appliedSource,
+  gramSource,
+  partNames,
+  type RowsSource,
+  residualSource,
+  rowsSource,
+  transposedSource,
+} from './least-squares.ts';
 export { type ErrorModel, EVALUATION, errorModel, type LossModel, lossModel } from './model.ts';
 export { network, unpack } from './network.ts';
 export {

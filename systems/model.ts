@@ -33,7 +33,8 @@ import { fieldsOf, type System } from './system.ts';
 export interface Residual {
   readonly name: string;
   readonly group: string;
-  /** How its squares enter the loss. */
+  /** The loss term that its squares enter, and how. */
+  readonly term: string;
   readonly over: 'sum' | 'mean';
   /** The fields that it reads. */
   readonly fields: readonly string[];
@@ -124,23 +125,28 @@ export function lossModel(tape: Tape, problem: Problem): LossModel {
     };
 
   const residuals: Residual[] = [];
-  const residual = (name: string, equation: string, group: string, over: Residual['over']): Var => {
+  const residual = (name: string, equation: string, of: Pick<Residual, 'group' | 'term' | 'over'>): Var => {
+    const { group } = of;
     const value = express(tape, equation, lookup(group));
     const fields = fieldsOf(system).filter((field) => fieldsIn(equation).has(field));
-    residuals.push({ name, group, over, fields, value: broadcast(value, [runs, counts[group]!]) });
+    residuals.push({ name, ...of, fields, value: broadcast(value, [runs, counts[group]!]) });
     return value;
   };
   const terms: string[] = [];
   const losses: Var[] = [];
   for (const [term, equation] of Object.entries(system.residuals)) {
     terms.push(term);
-    losses.push(tape.scope(`residual ${term}`, () => mean(square(residual(term, equation, 'interior', 'mean')), [1])));
+    losses.push(
+      tape.scope(`residual ${term}`, () =>
+        mean(square(residual(term, equation, { group: 'interior', term, over: 'mean' })), [1]),
+      ),
+    );
   }
   const boundary = new Map<string, Var[]>();
   for (const { group, over, residuals, term = 'BC' } of system.conditions)
     for (const equation of residuals) {
       const loss = tape.scope(`condition ${equation}`, () =>
-        (over === 'sum' ? sum : mean)(square(residual(equation, equation, group, over)), [1]),
+        (over === 'sum' ? sum : mean)(square(residual(equation, equation, { group, term, over })), [1]),
       );
       boundary.set(term, [...(boundary.get(term) ?? []), loss]);
     }

@@ -5,10 +5,11 @@ import { systems } from '../../systems/index.ts';
 import { tunedChoices } from '../adapter/tune-cache.ts';
 import { defaultRunFolder } from '../disk/run-folder.ts';
 import { table } from '../show/table.ts';
-import { optimizers, weightings } from '../training/hyperparameters.ts';
+import { methods, optimizers, precisions, weightings } from '../training/hyperparameters.ts';
 import { memoryText } from '../training/plans.ts';
 import { DivergenceError } from '../training/recorder.ts';
 import {
+  type AnyTrainOptions,
   assignment,
   choice,
   integer,
@@ -18,6 +19,8 @@ import {
   resumedSettings,
   seed,
   seedList,
+  settingsFor,
+  share,
   type TrainOptions,
   UsageError,
 } from '../training/settings.ts';
@@ -34,7 +37,7 @@ import {
   withDevice,
 } from './output.ts';
 
-function systemOptions(command: Command): Command {
+function systemOptions(command: Command, optimizers: readonly string[]): Command {
   return command
     .option('--gamma <x>', 'coupling of thermoelasticity', number('--gamma'))
     .option('--k <x>', 'coupling of reaction-diffusion', number('--k'))
@@ -42,7 +45,7 @@ function systemOptions(command: Command): Command {
     .option('--set <name=value>', 'set any parameter of the system (repeatable)', assignment)
     .option('--width <n>', 'neurons of a hidden layer', integer('--width', 1))
     .option('--depth <n>', 'hidden layers', integer('--depth', 1))
-    .addOption(new Option('--optimizer <name>', optimizers.join(' or ')).argParser(choice('--optimizer', optimizers)))
+    .addOption(new Option('--optimizer <name>', optimizers.join(', ')).argParser(choice('--optimizer', optimizers)))
     .addOption(new Option('--weighting <name>', weightings.join(', ')).argParser(choice('--weighting', weightings)))
     .option('--lr <x>', 'learning rate', number('--lr', true))
     .option('--seed <n>', 'seed of the initial weights (default: 42)', seed)
@@ -51,19 +54,40 @@ function systemOptions(command: Command): Command {
     .addOption(untunedOption());
 }
 
+function gaussNewtonOptions(command: Command): Command {
+  return command
+    .option('--momentum <x>', 'gauss-newton: share of the last direction that is kept (SPRING; default: 0)', share)
+    .option('--damping <x>', 'gauss-newton: lambda at the start (default: 0.01)', number('--damping', true))
+    .option('--adaptive', 'gauss-newton: the line search sets lambda (default without momentum)')
+    .option('--no-adaptive', 'gauss-newton: lambda stays (default with momentum)')
+    .option('--per-network', 'gauss-newton: a system for each network, as if the others stood still')
+    .option(
+      '--boundary-weight <x>',
+      'gauss-newton: factor of the conditions (default: 10)',
+      number('--boundary-weight', true),
+    )
+    .addOption(
+      new Option('--precision <name>', `gauss-newton: ${precisions.join(', ')} (default: mixed)`).argParser(
+        choice('--precision', precisions),
+      ),
+    );
+}
+
 export function trainCommand(): Command {
-  return systemOptions(new Command('train').argument('<system>', systems.map(({ name }) => name).join(', ')))
+  return gaussNewtonOptions(
+    systemOptions(new Command('train').argument('<system>', systems.map(({ name }) => name).join(', ')), methods),
+  )
     .description('train a system; writes a run folder')
     .option('--epochs <n>', 'training steps', integer('--epochs', 1))
     .option('--out <dir>', 'run folder (default: runs/SYSTEM-TIME)')
     .option('--resume <dir>', 'continue the run in a folder')
     .addOption(jsonOption())
-    .action(async (name: string, options: TrainOptions & Global & { out?: string; resume?: string }) => {
+    .action(async (name: string, options: AnyTrainOptions & Global & { out?: string; resume?: string }) => {
       const { out, resume, json, kernel, untuned, ...chosen } = options;
       if (out !== undefined && resume !== undefined) throw new UsageError('--out and --resume exclude each other');
       if (untuned && resume !== undefined)
         throw new UsageError(`--resume keeps the kernel versions of the run in ${resume}; leave out --untuned`);
-      const settings = resume === undefined ? resolveSettings(name, chosen) : resumedSettings(resume, name, chosen);
+      const settings = resume === undefined ? settingsFor(name, chosen) : resumedSettings(resume, name, chosen);
       const folder = resume ?? out ?? defaultRunFolder(settings.system);
       const summary = await interruptible((signal) =>
         withDevice((device) =>
@@ -120,6 +144,7 @@ export function explainCommand(): Command {
     new Command('explain')
       .argument('<system>')
       .argument('<subject>', subjects.join(', '), choice('the subject', subjects)),
+    optimizers,
   )
     .description('print what is built for a training step')
     .action(async (name: string, subject: Subject, { kernel, untuned, ...chosen }: TrainOptions & Global) => {

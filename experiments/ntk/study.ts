@@ -15,14 +15,14 @@ import {
 } from '../../systems/index.ts';
 import { loop, type Observer } from '../training/loop.ts';
 import { DivergenceError, emptyRecord, firstLost, watchDivergence } from '../training/recorder.ts';
-import { problemFor, type TrainSettings, UsageError } from '../training/settings.ts';
+import { type FirstOrderSettings, problemFor, UsageError } from '../training/settings.ts';
 import { type Backend, Trainer } from '../training/trainer.ts';
 import { liveStates } from './live.ts';
 import { type Measurement, NtkMeter, type State } from './meter.ts';
 import type { RowGroup } from './tape.ts';
 
 export interface StudyOptions {
-  readonly settings: TrainSettings;
+  readonly settings: FirstOrderSettings;
   /** Values of the coupling parameter; those of the settings alone where empty. */
   readonly couplings: readonly number[];
   /** Epochs at which to measure; the initial weights alone, without an optimizer, where empty. */
@@ -60,13 +60,13 @@ export interface Slope {
 export interface Study {
   readonly system: string;
   readonly parameters: Parameters;
-  readonly network: TrainSettings['network'];
+  readonly network: FirstOrderSettings['network'];
   readonly parameter: string;
   readonly rows: readonly RowGroup[];
   readonly boundary: boolean;
   readonly threshold: number;
   readonly seeds: readonly number[];
-  readonly training?: Pick<TrainSettings, 'optimizer' | 'weighting' | 'learningRate' | 'betas'>;
+  readonly training?: Pick<FirstOrderSettings, 'optimizer' | 'weighting' | 'learningRate' | 'betas'>;
   readonly adapter: string;
   readonly means: readonly Mean[];
   readonly slope?: Slope;

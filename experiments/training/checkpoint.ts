@@ -18,17 +18,14 @@ export class CheckpointError extends UserError {
 }
 
 /** What must be equal for a run to be continued. */
-function identity({
-  system,
-  parameters,
-  network,
-  optimizer,
-  betas,
-  weighting,
-  updateEvery,
-  learningRate,
-  seeds,
-}: TrainSettings): string {
+function identity(settings: TrainSettings): string {
+  const { system, parameters, network, optimizer, weighting, seeds } = settings;
+  if (settings.optimizer === 'gauss-newton') {
+    const { momentum, damping, adaptive, perNetwork, boundaryWeight, precision } = settings;
+    const own = { momentum, damping, adaptive, perNetwork, boundaryWeight, precision };
+    return JSON.stringify({ system, parameters, network, optimizer, ...own, seeds });
+  }
+  const { betas, updateEvery, learningRate } = settings;
   return JSON.stringify({ system, parameters, network, optimizer, betas, weighting, updateEvery, learningRate, seeds });
 }
 

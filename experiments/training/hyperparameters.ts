@@ -4,8 +4,12 @@ import { UPDATE_EVERY } from '../../optim/index.ts';
 import { momentsOf, type System } from '../../systems/index.ts';
 
 export const optimizers = ['adam', 'soap'] as const;
+/** What `train` takes for an optimizer. */
+export const methods = [...optimizers, 'gauss-newton'] as const;
+export type Method = (typeof methods)[number];
 export const weightings = ['none', 'grad-norm', 'lra'] as const;
 
+/** Of Adam and SOAP, which follow gradients in float32. */
 export const hyperparametersSchema = z.object({
   optimizer: z.enum(optimizers),
   betas: z.tuple([z.number(), z.number()]).readonly(),
@@ -38,5 +42,47 @@ export function hyperparametersFor(
     weighting,
     updateEvery: weighting === 'none' ? UPDATE_EVERY.none : (updateEvery ?? UPDATE_EVERY[weighting]),
     learningRate: learningRate ?? system.training.learningRate,
+  };
+}
+
+export const precisions = ['single', 'mixed', 'double'] as const;
+/**
+ * What Gauss-Newton computes in double-single: `single` nothing, `mixed` all but the factors of J's rows, `double` all.
+ * Whatever the factors are, K, J^T y and J phi are those of the same J.
+ */
+export type Precision = (typeof precisions)[number];
+
+export const gaussNewtonSchema = z.object({
+  optimizer: z.literal('gauss-newton'),
+  weighting: z.literal('none'),
+  /** Share of the last direction that is kept; 0: the energy natural gradient, above: SPRING. */
+  momentum: z.number().min(0).lt(1),
+  /** lambda at the start. */
+  damping: z.number().positive(),
+  /** Whether the line search sets lambda from then on. */
+  adaptive: z.boolean(),
+  /** Whether each network moves as if the others stood still: one system for each instead of one for all. */
+  perNetwork: z.boolean(),
+  /** Factor of the residuals of conditions, before they are squared. */
+  boundaryWeight: z.number().positive(),
+  precision: z.enum(precisions),
+});
+export type GaussNewtonHyperparameters = Readonly<z.infer<typeof gaussNewtonSchema>>;
+
+/** What is given, and for the rest what did best here; lambda stays where there is momentum. */
+export function gaussNewtonFor({
+  momentum = 0,
+  damping = 1e-2,
+  adaptive = momentum === 0,
+  perNetwork = false,
+  boundaryWeight = 10,
+  precision = 'mixed',
+}: {
+  [name in keyof GaussNewtonHyperparameters]?: GaussNewtonHyperparameters[name] | undefined;
+}): GaussNewtonHyperparameters {
+  return {
+    optimizer: 'gauss-newton',
+    weighting: 'none',
+    ...{ momentum, damping, adaptive, perNetwork, boundaryWeight, precision },
   };
 }

@@ -3,7 +3,13 @@
  * docs/run-folder.md. Each schema reads what earlier versions wrote, too.
  */
 import { z } from 'zod';
-import { hyperparametersSchema, optimizers, weightings } from './hyperparameters.ts';
+import {
+  type GaussNewtonHyperparameters,
+  gaussNewtonSchema,
+  hyperparametersSchema,
+  methods,
+  weightings,
+} from './hyperparameters.ts';
 
 /** Of config.json and summary.json; files without it are of the first format, where train and sweep differed. */
 export const FORMAT = 2;
@@ -27,6 +33,25 @@ const isObject = (value: unknown): value is Json =>
 const upgrading = <T extends z.ZodType>(upgrade: (old: Json) => Json, schema: T) =>
   z.preprocess((value) => (isObject(value) && value['format'] === undefined ? upgrade(value) : value), schema);
 
+/** What config.json holds whatever the optimizer. */
+const asked = z.object({
+  format,
+  system: z.string(),
+  variant: z.enum(variants),
+  parameters: z.record(z.string(), z.number()),
+  network: z.object({ hidden: z.int().positive(), width: z.int().positive() }),
+  epochs: z.int().positive(),
+  /** Of the initial weights and random points: runs that are trained together. */
+  seeds: z.array(z.int().nonnegative()).min(1).readonly(),
+  score: z.enum(scores),
+  /** The version that serves each kernel call. */
+  kernels: z.record(z.string(), z.string()).optional(),
+  /** Of a run of a sweep: its name, what set its coupling, the stack it was trained in. */
+  id: z.string().optional(),
+  coupling: z.object({ name: z.string(), value: z.number() }).optional(),
+  group: z.string().optional(),
+});
+
 /** config.json: everything that a run was asked to do, nothing left to defaults. */
 export const configSchema = upgrading(
   // A run of a sweep had one `seed`, and only it had a score and a variant.
@@ -35,25 +60,13 @@ export const configSchema = upgrading(
     ...(seed === undefined ? {} : { seeds: [seed] }),
     ...old,
   }),
-  z.object({
-    format,
-    system: z.string(),
-    variant: z.enum(variants),
-    parameters: z.record(z.string(), z.number()),
-    network: z.object({ hidden: z.int().positive(), width: z.int().positive() }),
-    ...hyperparametersSchema.shape,
-    epochs: z.int().positive(),
-    /** Of the initial weights and random points: runs that are trained together. */
-    seeds: z.array(z.int().nonnegative()).min(1).readonly(),
-    score: z.enum(scores),
-    /** The version that serves each kernel call. */
-    kernels: z.record(z.string(), z.string()).optional(),
-    /** Of a run of a sweep: its name, what set its coupling, the stack it was trained in. */
-    id: z.string().optional(),
-    coupling: z.object({ name: z.string(), value: z.number() }).optional(),
-    group: z.string().optional(),
-  }),
+  z.union([asked.extend(hyperparametersSchema.shape), asked.extend(gaussNewtonSchema.shape)]),
 );
+type Asked = Readonly<Omit<z.infer<typeof asked>, 'format'>>;
+/** Everything resolved: what config.json holds besides its format. */
+export type FirstOrderSettings = Asked & Readonly<z.infer<typeof hyperparametersSchema>>;
+export type GaussNewtonRunSettings = Asked & GaussNewtonHyperparameters;
+export type TrainSettings = FirstOrderSettings | GaussNewtonRunSettings;
 export type Config = z.infer<typeof configSchema>;
 
 /** A line of metrics.jsonl: one look at one run. Earlier versions of train left out weights and rmse. */
@@ -113,7 +126,7 @@ export const summarySchema = upgrading(
     system: z.string(),
     coupling: z.object({ name: z.string(), value: z.number() }).optional(),
     params: z.record(z.string(), z.number()),
-    optimizer: z.enum(optimizers),
+    optimizer: z.enum(methods),
     weighting: z.enum(weightings),
     score: z.enum(scores),
     epochs: z.int(),

@@ -4,10 +4,17 @@ import { join } from 'node:path';
 import { UnknownVersionError, UserError } from '../../engine/index.ts';
 import { library } from '../../kernels/index.ts';
 import type { Weighting } from '../../optim/index.ts';
-import { type Optimizer, type Problem, resolveParameters, seeded, systemNamed } from '../../systems/index.ts';
+import {
+  type Optimizer,
+  type Problem,
+  resolveParameters,
+  type System,
+  seeded,
+  systemNamed,
+} from '../../systems/index.ts';
 
-import { hyperparametersFor } from './hyperparameters.ts';
-import { type Config, configSchema } from './record.ts';
+import { gaussNewtonFor, hyperparametersFor, type Method, type Precision } from './hyperparameters.ts';
+import { configSchema, type FirstOrderSettings, type TrainSettings } from './record.ts';
 
 /** Something a user typed that cannot be right; the message says what would be. Ends the process with 2. */
 export class UsageError extends UserError {
@@ -32,39 +39,77 @@ export interface TrainOptions {
   readonly seeds?: readonly number[];
 }
 
-/** Everything resolved: what config.json holds besides its format. */
-export type TrainSettings = Readonly<Omit<Config, 'format'>>;
+export type { FirstOrderSettings, TrainSettings };
 
 /** Throws {@link UsageError}, ParameterError, UnknownSystemError. */
-export function resolveSettings(name: string, options: TrainOptions): TrainSettings {
+export function resolveSettings(name: string, options: TrainOptions): FirstOrderSettings {
   const system = systemNamed(name);
-  const { gamma, k, epsilon, set } = options;
-  const shortcuts = Object.fromEntries(
-    Object.entries({ gamma, k, epsilon }).filter(([, value]) => value !== undefined),
-  ) as Record<string, number>;
-  if (options.seed !== undefined && options.seeds) throw new UsageError('--seed and --seeds exclude each other');
   return {
-    system: system.name,
-    variant: 'paper',
-    parameters: resolveParameters(system, { ...shortcuts, ...set }),
-    network: { hidden: options.depth ?? system.architecture.hidden, width: options.width ?? system.architecture.width },
+    ...asked(system, options, DEFAULT_EPOCHS),
     ...hyperparametersFor(system, {
       optimizer: options.optimizer ?? 'soap',
       weighting: options.weighting ?? 'grad-norm',
       learningRate: options.lr,
     }),
-    epochs: options.epochs ?? DEFAULT_EPOCHS,
-    seeds: options.seeds ?? [options.seed ?? 42],
-    score: 'relative',
   };
 }
 
+/** What is settled whatever the optimizer. */
+function asked(system: System, options: Omit<TrainOptions, 'optimizer'>, epochs: number) {
+  const { gamma, k, epsilon, set, depth, width, seed, seeds } = options;
+  const shortcuts = Object.fromEntries(
+    Object.entries({ gamma, k, epsilon }).filter(([, value]) => value !== undefined),
+  ) as Record<string, number>;
+  if (seed !== undefined && seeds) throw new UsageError('--seed and --seeds exclude each other');
+  return {
+    system: system.name,
+    variant: 'paper',
+    parameters: resolveParameters(system, { ...shortcuts, ...set }),
+    network: { hidden: depth ?? system.architecture.hidden, width: width ?? system.architecture.width },
+    epochs: options.epochs ?? epochs,
+    seeds: seeds ?? [seed ?? 42],
+    score: 'relative',
+  } as const;
+}
+
+/** What only Gauss-Newton takes. */
+export interface GaussNewtonOptions {
+  readonly momentum?: number;
+  readonly damping?: number;
+  readonly adaptive?: boolean;
+  readonly perNetwork?: boolean;
+  readonly boundaryWeight?: number;
+  readonly precision?: Precision;
+}
+
+export type AnyTrainOptions = Omit<TrainOptions, 'optimizer'> & GaussNewtonOptions & { readonly optimizer?: Method };
+
+/** Steps of Gauss-Newton unless stated. */
+const DEFAULT_STEPS = 60;
+
+/** Settings of a run by any optimizer. Throws {@link UsageError}, ParameterError, UnknownSystemError. */
+export function settingsFor(name: string, options: AnyTrainOptions): TrainSettings {
+  const { momentum, damping, adaptive, perNetwork, boundaryWeight, precision, optimizer, ...rest } = options;
+  const own = { momentum, damping, adaptive, perNetwork, boundaryWeight, precision };
+  const given = Object.entries(own).find(([, value]) => value !== undefined);
+  if (optimizer !== 'gauss-newton') {
+    if (given) throw new UsageError(`--${dashed(given[0])} is an option of --optimizer gauss-newton`);
+    return resolveSettings(name, { ...rest, ...(optimizer === undefined ? {} : { optimizer }) });
+  }
+  if (rest.lr !== undefined) throw new UsageError('--lr: gauss-newton finds the length of its steps itself');
+  if (rest.weighting !== undefined && rest.weighting !== 'none')
+    throw new UsageError('--weighting: gauss-newton weighs conditions by --boundary-weight alone');
+  return { ...asked(systemNamed(name), rest, DEFAULT_STEPS), ...gaussNewtonFor(own) };
+}
+
+const dashed = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
 /** Settings of the run in a folder, with more epochs if asked for. Throws {@link UsageError}. */
-export function resumedSettings(folder: string, name: string, { epochs, ...rest }: TrainOptions): TrainSettings {
+export function resumedSettings(folder: string, name: string, { epochs, ...rest }: AnyTrainOptions): TrainSettings {
   const extra = Object.entries(rest).filter(([, value]) => value !== undefined);
   if (extra.length > 0)
     throw new UsageError(
-      `--resume goes on with the settings in ${folder}; only --epochs can be changed, not --${extra[0]![0]}`,
+      `--resume goes on with the settings in ${folder}; only --epochs can be changed, not --${dashed(extra[0]![0])}`,
     );
   const path = join(folder, 'config.json');
   if (!existsSync(path)) throw new UsageError(`${folder} holds no run to resume: there is no config.json`);
@@ -99,6 +144,13 @@ export function number(name: string, positive = false): (text: string) => number
       throw new UsageError(`${name} must be a ${positive ? 'positive' : 'finite'} number, not ${text}`);
     return value;
   };
+}
+
+/** A share below one. */
+export function share(text: string): number {
+  const value = number('--momentum')(text);
+  if (value < 0 || value >= 1) throw new UsageError(`--momentum must be at least 0 and below 1, not ${text}`);
+  return value;
 }
 
 /** A seed: what PyTorch's generator takes, as far as 32 bits. */

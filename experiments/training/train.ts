@@ -6,7 +6,16 @@ import { openRunFolder, type RunFolder } from '../disk/run-folder.ts';
 import { draw } from '../show/draw.ts';
 import { startProgress } from '../show/progress.ts';
 import { readCheckpoint, writeCheckpoint, writeWeights } from './checkpoint.ts';
-import { atMostEvery, loop, msPerStep, type Observer, type Outcome, type Snapshot } from './loop.ts';
+import {
+  atMostEvery,
+  EVERY,
+  everyEpochs,
+  loop,
+  msPerStep,
+  type Observer,
+  type Outcome,
+  type Snapshot,
+} from './loop.ts';
 import type { Memory } from './plans.ts';
 import { FORMAT, type Line, parseLines, type Result, type RunRecord, type Summary } from './record.ts';
 import {
@@ -19,8 +28,9 @@ import {
   resultOf,
   watchDivergence,
 } from './recorder.ts';
+import { GaussNewtonTrainer } from './second-order.ts';
 import { problemFor, type TrainSettings } from './settings.ts';
-import { Trainer } from './trainer.ts';
+import { type RunTrainer, Trainer } from './trainer.ts';
 
 /** Time between checkpoints of a run under way: what a killed process loses at most. */
 const CHECKPOINT_EVERY_MS = 15_000;
@@ -47,9 +57,13 @@ export async function train(session: Session): Promise<TrainSummary> {
   const problem = problemFor(settings);
   const folder = openRunFolder(out, { resume });
   const choices = resume ? asServed(settings.kernels ?? {}) : (session.choices ?? {});
-  let trainer: Trainer | undefined;
+  let trainer: RunTrainer | undefined;
   try {
-    trainer = await Trainer.create({ ...settings, problem }, { device, library, versions, choices });
+    const backend = { device, library, versions, choices };
+    trainer =
+      settings.optimizer === 'gauss-newton'
+        ? await GaussNewtonTrainer.create({ ...settings, problem }, backend)
+        : await Trainer.create({ ...settings, problem }, backend);
     if (resume) await trainer.restore(readCheckpoint(out, settings, trainer.stateShapes()));
     folder.truncateMetrics(trainer.epoch);
     folder.writeConfig({ format: FORMAT, ...settings, kernels: trainer.kernels });
@@ -62,7 +76,7 @@ export async function train(session: Session): Promise<TrainSummary> {
 
 async function trainInto(
   folder: RunFolder,
-  trainer: Trainer,
+  trainer: RunTrainer,
   { settings, signal, out, device }: Session,
 ): Promise<TrainSummary> {
   const { terms } = trainer;
@@ -72,7 +86,10 @@ async function trainInto(
   const good = await lastGood(trainer);
   const append = (line: Line, r: number) =>
     folder.appendMetrics(runs.length > 1 ? { ...line, seed: runs[r]!.seed } : line);
-  const progress = startProgress({ total: settings.epochs, label: settings.system });
+  const progress = startProgress({
+    total: settings.epochs,
+    label: [settings.system, ...(trainer.about ? [trainer.about] : [])].join(', '),
+  });
   const observers: readonly Observer[] = [
     watchDivergence({ records, terms, score }, 'first'),
     good.observe,
@@ -90,7 +107,13 @@ async function trainInto(
       return undefined;
     },
   ];
-  const outcome = await loop(trainer, { epochs: settings.epochs, observers, signal }).finally(progress.stop);
+  const outcome = await loop(trainer, {
+    epochs: settings.epochs,
+    observers,
+    signal,
+    // Steps of seconds are looked at one by one.
+    next: everyEpochs(settings.optimizer === 'gauss-newton' ? 1 : EVERY),
+  }).finally(progress.stop);
   const lost = firstLost(records, runs);
   if (lost) await trainer.restore(good.snapshot());
   const stopped = lost ?? (outcome.ending === 'interrupted' ? `interrupted at epoch ${trainer.epoch}` : undefined);
@@ -100,7 +123,7 @@ async function trainInto(
 }
 
 /** Keeps the last snapshot in which every number is finite. */
-async function lastGood(trainer: Trainer): Promise<{ observe: Observer; snapshot: () => Snapshot }> {
+async function lastGood(trainer: RunTrainer): Promise<{ observe: Observer; snapshot: () => Snapshot }> {
   let good = await trainer.snapshot();
   return {
     snapshot: () => good,
@@ -130,7 +153,7 @@ interface Ended extends Pick<Session, 'settings' | 'out' | 'device'> {
 }
 
 /** Writes weights, a checkpoint, a picture and the summary of a run that has ended. */
-async function finish(folder: RunFolder, trainer: Trainer, ended: Ended): Promise<TrainSummary> {
+async function finish(folder: RunFolder, trainer: RunTrainer, ended: Ended): Promise<TrainSummary> {
   const { settings, out, device, records, outcome, stopped } = ended;
   const { system, stacks, runs } = trainer.options.problem;
   const errors = await trainer.errors();
@@ -146,7 +169,7 @@ async function finish(folder: RunFolder, trainer: Trainer, ended: Ended): Promis
     ...results[0]!,
     msPerStep: msPerStep(outcome.pace),
     stackedWith: runs.length - 1,
-    dispatchesPerStep: trainer.plan.dispatches.length,
+    dispatchesPerStep: trainer.dispatchesPerStep,
     memory: trainer.memory,
     adapter: device.info.name,
     finished: new Date().toISOString(),

@@ -4,7 +4,15 @@
  */
 import { type CompileOptions, type Device, type Library, type Plan, Program } from '../../engine/index.ts';
 import { eigenvectors, REFRESH_EVERY } from '../../optim/index.ts';
-import { type Coordinates, countOf, EVALUATION, initialThetas, inputValues, knownValues } from '../../systems/index.ts';
+import {
+  type Coordinates,
+  countOf,
+  EVALUATION,
+  initialThetas,
+  inputValues,
+  knownValues,
+  type Problem,
+} from '../../systems/index.ts';
 import { type Choices, preferred, servedBy } from '../adapter/choices.ts';
 import type { Errors, Snapshot, Trainable } from './loop.ts';
 import { type Memory, memoryOf, type Role, sharedNames, type TrainingPlans, trainingPlans } from './plans.ts';
@@ -27,7 +35,33 @@ export function compileOptions({ device, library, versions = {}, choices = {} }:
 
 type Programs = Readonly<Partial<Record<Role, Program>> & Record<'step' | 'error', Program>>;
 
-export class Trainer implements Trainable {
+/** What a run folder is written from, whatever the optimizer. */
+export interface RunTrainer extends Trainable {
+  readonly options: { readonly problem: Problem };
+  readonly terms: readonly string[];
+  readonly fields: readonly string[];
+  readonly evaluation: Coordinates;
+  /** In words, what there is to say before the first step. */
+  readonly about?: string;
+  /** Which version serves each kernel call, by `callText`. */
+  readonly kernels: Readonly<Record<string, string>>;
+  readonly dispatchesPerStep: number;
+  readonly memory: Memory;
+  /** Predictions of each run at the evaluation points as of the last `errors`, by field. */
+  predictions(): Promise<readonly Readonly<Record<string, Float32Array>>[]>;
+  /** Every theta, by input name. */
+  thetas(): Promise<Readonly<Record<string, Float32Array>>>;
+  /** Reference solution of a run at the evaluation points, by field. */
+  exact(run: number): Readonly<Record<string, Float64Array>>;
+  /** Everything that {@link restore} needs to go on bit for bit. */
+  snapshot(): Promise<Snapshot>;
+  restore(snapshot: Snapshot): Promise<void>;
+  /** Shapes of the values of a {@link Snapshot}. */
+  stateShapes(): Readonly<Record<string, readonly number[]>>;
+  destroy(): void;
+}
+
+export class Trainer implements RunTrainer {
   readonly options: TrainerOptions;
   readonly terms: readonly string[];
   readonly fields: readonly string[];
@@ -73,6 +107,10 @@ export class Trainer implements Trainable {
 
   get plan(): Plan {
     return this.step.plan;
+  }
+
+  get dispatchesPerStep(): number {
+    return this.plan.dispatches.length;
   }
 
   /** Which version serves each kernel call, by `callText`. */
@@ -136,13 +174,7 @@ export class Trainer implements Trainable {
       this.programs.error.read('relative'),
       this.programs.error.read('rmse'),
     ]);
-    const F = this.fields.length;
-    return this.options.problem.runs.map((_, r) => {
-      const row = (values: Float32Array) =>
-        Object.fromEntries(this.fields.map((field, k) => [field, values[r * F + k]!]));
-      const own = row(relative);
-      return { relative: own, rmse: row(rmse), mean: Object.values(own).reduce((a, b) => a + b, 0) / F };
-    });
+    return errorsOf(this.fields, this.options.problem, relative, rmse);
   }
 
   /** Predictions of each run at the evaluation points as of the last {@link errors}, by field. */
@@ -205,8 +237,23 @@ export class Trainer implements Trainable {
   }
 }
 
+/** Errors of each run of a problem from [R,fields]. */
+export function errorsOf(
+  fields: readonly string[],
+  { runs }: Problem,
+  relative: Float32Array,
+  rmse: Float32Array,
+): Errors[] {
+  const F = fields.length;
+  return runs.map((_, r) => {
+    const row = (values: Float32Array) => Object.fromEntries(fields.map((field, k) => [field, values[r * F + k]!]));
+    const own = row(relative);
+    return { relative: own, rmse: row(rmse), mean: Object.values(own).reduce((a, b) => a + b, 0) / F };
+  });
+}
+
 /** Writes what a program takes: inputs that no output needs are not among them. */
-function fill(program: Program, values: Readonly<Record<string, ArrayLike<number>>>): void {
+export function fill(program: Program, values: Readonly<Record<string, ArrayLike<number>>>): void {
   for (const [name, data] of Object.entries(values)) if (name in program.plan.inputs) program.write(name, data);
 }
 

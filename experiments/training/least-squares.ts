@@ -1,0 +1,307 @@
+/** A system's loss as a sum of squares on a device: the programs behind what Gauss-Newton asks for. */
+import {
+  type Arithmetic,
+  type CompileOptions,
+  compile,
+  doubleSingleOn,
+  Program,
+  type Source,
+} from '../../engine/index.ts';
+import { doubleSingleLibrary } from '../../kernels/index.ts';
+import { type Columns, type LeastSquares, type Linearization, lowerNormal } from '../../optim/index.ts';
+import {
+  appliedSource,
+  type DataInput,
+  gramSource,
+  inputValues,
+  type NetworkLayers,
+  type Problem,
+  parameterCount,
+  partNames,
+  problemOf,
+  residualSource,
+  rowsSource,
+  transposedSource,
+} from '../../systems/index.ts';
+import type { Precision } from './hyperparameters.ts';
+import { type Backend, compileOptions, fill } from './trainer.ts';
+
+export interface LeastSquaresOptions {
+  /** Its runs are taken one at a time. */
+  readonly problem: Problem;
+  /** Factor of the residuals of conditions. */
+  readonly boundaryWeight: number;
+  readonly precision: Precision;
+}
+
+/** Steps of a line search that are evaluated in one go. */
+const CANDIDATES = 4;
+
+/** Where a network's parameters lie in theta, and its rows among all. */
+interface Block {
+  readonly network: string;
+  readonly start: number;
+  readonly count: number;
+  readonly rows: readonly number[];
+  readonly spans: NetworkLayers['spans'];
+  /** Names of the factors of each layer, and where its parameters start. */
+  readonly layers: readonly { readonly offset: number; readonly deltas: string; readonly activations: string }[];
+}
+
+/** What data the programs take, and the loss term of each row. */
+interface Parts {
+  readonly data: readonly DataInput[];
+  readonly terms: readonly string[];
+  readonly boundaryWeight: number;
+}
+
+const oneRun = ({ system, runs, shape }: Problem, run: number): Problem => problemOf(system, [runs[run]!], shape);
+
+interface Programs {
+  readonly residuals: Program;
+  readonly rows: Program;
+  readonly gram: Program;
+  readonly transposed: Program;
+  readonly applied: Program;
+}
+
+export class SystemSquares implements LeastSquares {
+  readonly candidates = CANDIDATES;
+  readonly rows: number;
+  readonly parameters: number;
+  readonly networks: number;
+  readonly options: LeastSquaresOptions;
+  readonly programs: Programs;
+  /** Factor of each row. */
+  readonly #scale: Float64Array;
+  readonly #blocks: readonly Block[];
+  /** Factors of rows that the programs do not share, by name. */
+  readonly #copied: readonly string[];
+  readonly #parts: Parts;
+
+  private constructor(
+    options: LeastSquaresOptions,
+    programs: Programs,
+    scale: Float64Array,
+    blocks: readonly Block[],
+    copied: readonly string[],
+    parts: Parts,
+  ) {
+    this.#parts = parts;
+    this.options = options;
+    this.programs = programs;
+    this.rows = scale.length;
+    this.parameters = blocks.reduce((sum, { count }) => sum + count, 0);
+    this.networks = blocks.length;
+    this.#scale = scale;
+    this.#blocks = blocks;
+    this.#copied = copied;
+  }
+
+  /** Throws ArithmeticError where the adapter cannot compute in double-single. */
+  static async create(options: LeastSquaresOptions, backend: Backend): Promise<SystemSquares> {
+    const { boundaryWeight, precision } = options;
+    const { system, counts, stacks } = options.problem;
+    const problem = oneRun(options.problem, 0);
+    const { device } = backend;
+    const float32 = compileOptions(backend);
+    const double = precision === 'single' ? float32 : doubled(float32, (await doubleSingleOn(device)).arithmetic);
+    const { model, source: rowsOf, networks } = rowsSource(problem);
+    const factors = Object.keys(rowsOf.outputs);
+    const ofFactors: CompileOptions = precision === 'mixed' ? { ...double, singles: factors } : double;
+    const residuals = await Program.create(device, compile(residualSource(problem, CANDIDATES), double));
+    const rows = await Program.create(device, compile(rowsOf, precision === 'double' ? double : float32));
+    // What has a buffer to itself is read where it lies.
+    const shared = factors.filter((name) => {
+      const { slot, at, shape } = rows.plan.outputs[name]!;
+      const { elements, names } = rows.plan.slots[slot]!;
+      return at === 0 && names.length === 1 && elements === shape.reduce((a, b) => a * b, 1);
+    });
+    const share = Object.fromEntries(shared.map((name) => [name, { program: rows, name }]));
+    const create = (source: Source) => Program.create(device, compile(source, ofFactors), share);
+    const programs = {
+      residuals,
+      rows,
+      gram: await create(gramSource(networks)),
+      transposed: await create(transposedSource(networks)),
+      applied: await create(appliedSource(networks, problem)),
+    };
+    const scale = Float64Array.from(
+      model.residuals.flatMap(({ group, over }, r) => {
+        const count = counts[group]!;
+        const weight = r < Object.keys(system.residuals).length ? 1 : boundaryWeight;
+        return new Array<number>(count).fill(weight / (over === 'mean' ? Math.sqrt(count) : 1));
+      }),
+    );
+    let start = 0;
+    const sizes = stacks.flatMap(({ networks, architecture }) => networks.map(() => parameterCount(architecture)));
+    const blocks = networks.map(({ network, spans, layers }, k): Block => {
+      const count = sizes[k]!;
+      start += count;
+      const rows = spans.flatMap((span) => Array.from({ length: span.count }, (_, n) => span.start + n));
+      const named = layers.map(({ layer, offset }) => ({ offset, ...partNames(network, layer) }));
+      return { network, start: start - count, count, rows, spans, layers: named };
+    });
+    const copied = factors.filter((name) => !shared.includes(name));
+    const terms = model.residuals.flatMap(({ term, group }) => new Array<string>(counts[group]!).fill(term));
+    const parts = { data: model.data, terms, boundaryWeight };
+    const squares = new SystemSquares(options, programs, scale, blocks, copied, parts);
+    squares.select(0);
+    return squares;
+  }
+
+  /** The run whose points and coefficients count from now on. */
+  select(run: number): void {
+    const { problem } = this.options;
+    const one = inputValues(oneRun(problem, run), this.#parts.data);
+    fill(this.programs.rows, one);
+    const repeated = Object.entries(one).map(([name, data]): [string, Float64Array] => {
+      const all = new Float64Array(CANDIDATES * data.length);
+      for (let c = 0; c < CANDIDATES; c++) all.set(data, c * data.length);
+      return [name, all];
+    });
+    fill(this.programs.residuals, Object.fromEntries(repeated));
+  }
+
+  /** The unweighted loss terms that scaled residuals add up to. */
+  losses(residuals: Float64Array, terms: readonly string[]): number[] {
+    const { terms: ofRow, boundaryWeight } = this.#parts;
+    const equations = Object.keys(this.options.problem.system.residuals);
+    const sums = new Map(terms.map((term) => [term, 0]));
+    residuals.forEach((r, i) => {
+      const term = ofRow[i]!;
+      const plain = equations.includes(term) ? r : r / boundaryWeight;
+      sums.set(term, sums.get(term)! + plain ** 2);
+    });
+    return [...sums.values()];
+  }
+
+  async residuals(thetas: readonly Float64Array[]): Promise<Float64Array[]> {
+    const { residuals } = this.programs;
+    const all = Array.from({ length: CANDIDATES }, (_, c) => thetas[Math.min(c, thetas.length - 1)]!);
+    this.#writeThetas(residuals, all);
+    await residuals.run();
+    const values = await residuals.readDouble('residuals');
+    return thetas.map((_, c) => values.slice(c * this.rows, (c + 1) * this.rows).map((r, i) => r * this.#scale[i]!));
+  }
+
+  async linearize(theta: Float64Array): Promise<Linearization> {
+    const { rows, gram, transposed, applied } = this.programs;
+    this.#writeThetas(rows, [theta]);
+    await rows.run();
+    for (const name of this.#copied) {
+      const values = await rows.readDouble(name);
+      for (const program of [gram, transposed, applied]) program.write(name, values);
+    }
+    let shares: Promise<Float64Array[]> | undefined;
+    const grams = () => (shares ??= this.#grams());
+    return {
+      gram: async (network) => this.#assembled(await grams(), network),
+      normal: async () => lowerNormal(await this.#columns(), this.rows),
+      transposed: async (y) => {
+        this.#blocks.forEach(({ network, rows }, k) => {
+          const own = y instanceof Float64Array ? y : y[k]!;
+          transposed.write(
+            `y.${network}`,
+            rows.map((i) => own[i]! * this.#scale[i]!),
+          );
+        });
+        await transposed.run();
+        const result = new Float64Array(this.parameters);
+        for (const { network, start } of this.#blocks)
+          result.set(await transposed.readDouble(`transposed.${network}`), start);
+        return result;
+      },
+      applied: async (phi) => {
+        for (const { network, start, count } of this.#blocks)
+          applied.write(`phi.${network}`, phi.subarray(start, start + count));
+        await applied.run();
+        const result = new Float64Array(this.rows);
+        for (const { network, rows } of this.#blocks) {
+          const share = await applied.readDouble(`applied.${network}`);
+          rows.forEach((i, m) => {
+            result[i] = result[i]! + share[m]! * this.#scale[i]!;
+          });
+        }
+        return result;
+      },
+    };
+  }
+
+  /** The columns of J, network by network, from the factors of its rows. */
+  async #columns(): Promise<Columns[]> {
+    const groups: Columns[] = [];
+    for (const { count, rows, spans, layers } of this.#blocks) {
+      const data = new Float64Array(count * this.rows);
+      for (const { offset, deltas, activations } of layers) {
+        const [C, O, M] = this.programs.rows.plan.outputs[deltas]!.shape as [number, number, number];
+        const K = this.programs.rows.plan.outputs[activations]!.shape[1]!;
+        const [d, a] = await Promise.all([
+          this.programs.rows.readDouble(deltas),
+          this.programs.rows.readDouble(activations),
+        ]);
+        for (let o = 0; o < O; o++) {
+          for (let k = 0; k < K; k++) {
+            const column = (offset + o * K + k) * this.rows;
+            for (let m = 0; m < M; m++) {
+              let sum = 0;
+              for (let c = 0; c < C; c++) sum += d[(c * O + o) * M + m]! * a[(c * K + k) * M + m]!;
+              data[column + rows[m]!] = sum * this.#scale[rows[m]!]!;
+            }
+          }
+          const bias = (offset + O * K + o) * this.rows;
+          for (let m = 0; m < M; m++) data[bias + rows[m]!] = d[o * M + m]! * this.#scale[rows[m]!]!;
+        }
+      }
+      groups.push({ data, count, spans });
+    }
+    return groups;
+  }
+
+  async #grams(): Promise<Float64Array[]> {
+    const { gram } = this.programs;
+    await gram.run();
+    return Promise.all(this.#blocks.map(({ network }) => gram.readDouble(`gram.${network}`)));
+  }
+
+  /** Shares of networks, or of one, at their rows of [M,M]. */
+  #assembled(shares: readonly Float64Array[], network?: number): Float64Array {
+    const all = new Float64Array(this.rows * this.rows);
+    this.#blocks.forEach(({ rows }, k) => {
+      if (network !== undefined && network !== k) return;
+      const share = shares[k]!;
+      rows.forEach((i, m) => {
+        const si = this.#scale[i]!;
+        rows.forEach((j, n) => {
+          const at = i * this.rows + j;
+          all[at] = all[at]! + share[m * rows.length + n]! * si * this.#scale[j]!;
+        });
+      });
+    });
+    return all;
+  }
+
+  #writeThetas(program: Program, thetas: readonly Float64Array[]): void {
+    let start = 0;
+    for (const { theta, networks, architecture } of this.options.problem.stacks) {
+      const count = networks.length * parameterCount(architecture);
+      const all = new Float64Array(thetas.length * count);
+      thetas.forEach((each, c) => {
+        all.set(each.subarray(start, start + count), c * count);
+      });
+      program.write(theta, all);
+      start += count;
+    }
+  }
+
+  destroy(): void {
+    for (const program of Object.values({ ...this.programs })) program.destroy();
+  }
+}
+
+/** Compilation to double-single with the kernels written for it. */
+const doubled = ({ device }: CompileOptions, arithmetic: Arithmetic): CompileOptions => ({
+  device,
+  arithmetic,
+  library: doubleSingleLibrary,
+});

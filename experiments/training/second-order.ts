@@ -1,0 +1,235 @@
+/**
+ * Runs of one system trained by Gauss-Newton, one after the other within a step: theta and the last direction live on the
+ * host as double-single pairs, so that a checkpoint holds all their digits.
+ */
+import { compile, doubleSingleOn, joinPairs, newTape, Program, splitPairs } from '../../engine/index.ts';
+import { doubleSingleLibrary } from '../../kernels/index.ts';
+import { formOf, type GaussNewtonState, type GaussNewtonStep, gaussNewtonStep, startOf } from '../../optim/index.ts';
+import {
+  type Coordinates,
+  countOf,
+  EVALUATION,
+  initialThetas,
+  inputValues,
+  knownValues,
+  lossModel,
+  type Problem,
+  parameterCount,
+} from '../../systems/index.ts';
+import { servedBy } from '../adapter/choices.ts';
+import type { GaussNewtonHyperparameters } from './hyperparameters.ts';
+import { SystemSquares } from './least-squares.ts';
+import type { Errors, Snapshot } from './loop.ts';
+import type { Memory } from './plans.ts';
+import { errorSource } from './tapes.ts';
+import { type Backend, compileOptions, errorsOf, fill, type RunTrainer } from './trainer.ts';
+
+export interface GaussNewtonTrainerOptions extends GaussNewtonHyperparameters {
+  readonly problem: Problem;
+}
+
+export class GaussNewtonTrainer implements RunTrainer {
+  readonly options: GaussNewtonTrainerOptions;
+  readonly terms: readonly string[];
+  readonly fields: readonly string[];
+  readonly evaluation: Coordinates;
+  readonly about: string;
+  epoch = 0;
+  readonly squares: SystemSquares;
+  readonly #error: Program;
+  readonly #states: GaussNewtonState[];
+  readonly #last: (GaussNewtonStep | undefined)[];
+
+  private constructor(
+    options: GaussNewtonTrainerOptions,
+    squares: SystemSquares,
+    error: Program,
+    fields: readonly string[],
+    thetas: readonly Float64Array[],
+  ) {
+    const { problem } = options;
+    this.options = options;
+    this.squares = squares;
+    this.#error = error;
+    this.fields = fields;
+    this.terms = lossModel(newTape(), problem).terms;
+    this.evaluation = problem.system.evaluation();
+    this.#states = thetas.map((theta) => startOf(theta, options));
+    this.#last = thetas.map(() => undefined);
+    const { rows, parameters } = squares;
+    const form = formOf(squares) === 'kernel' ? 'J J^T' : 'J^T J';
+    this.about = `${rows} residuals, ${parameters} parameters: ${form} is factorized`;
+  }
+
+  /** Throws ArithmeticError where the adapter cannot compute in double-single. */
+  static async create(options: GaussNewtonTrainerOptions, backend: Backend): Promise<GaussNewtonTrainer> {
+    const { problem, precision } = options;
+    const { system, runs } = problem;
+    const squares = await SystemSquares.create(options, backend);
+    const evaluation = system.evaluation();
+    const { model, source } = errorSource(problem, countOf(evaluation));
+    const { device } = backend;
+    const compiled =
+      precision === 'single'
+        ? compile(source, compileOptions(backend))
+        : compile(source, {
+            device: device.capabilities,
+            library: doubleSingleLibrary,
+            arithmetic: (await doubleSingleOn(device)).arithmetic,
+          });
+    const error = await Program.create(device, compiled);
+    const onEvaluation = runs.map((run) => ({ ...run, points: { [EVALUATION]: evaluation } }));
+    fill(error, inputValues({ system, runs: onEvaluation }, model.data));
+    return new GaussNewtonTrainer(options, squares, error, model.fields, startingThetas(problem));
+  }
+
+  get kernels(): Record<string, string> {
+    return servedBy([this.squares.programs.rows.plan]);
+  }
+
+  get dispatchesPerStep(): number {
+    const { residuals, rows, gram, transposed, applied } = this.squares.programs;
+    const programs = [residuals, rows, gram, transposed, ...(this.options.momentum > 0 ? [applied] : [])];
+    return programs.reduce((sum, { plan }) => sum + plan.dispatches.length, 0);
+  }
+
+  get memory(): Memory {
+    const programs = [...Object.values({ ...this.squares.programs }), this.#error];
+    const total = programs.reduce((sum, { bytes }) => sum + bytes, 0);
+    const held = (which: (names: readonly string[]) => boolean) =>
+      4 *
+      programs
+        .flatMap(({ plan }) => plan.slots)
+        .reduce((sum, { elements, words = 1, names }) => sum + (which(names) ? words * elements : 0), 0);
+    const parameters = held((names) => names.some((name) => name.startsWith('theta')));
+    const activations = held((names) => names.length === 0);
+    return { total, parameters, optimizerState: 0, activations, data: total - parameters - activations };
+  }
+
+  async run(steps: number): Promise<Float32Array> {
+    const { problem, perNetwork, ...settings } = this.options;
+    const R = problem.runs.length;
+    const losses = new Float32Array(steps * R * this.terms.length);
+    for (let step = 0; step < steps; step++) {
+      for (let r = 0; r < R; r++) {
+        const state = this.#states[r]!;
+        this.squares.select(r);
+        const taken = await gaussNewtonStep(this.squares, state, {
+          ...settings,
+          coupling: perNetwork ? 'block' : 'joint',
+        });
+        state.theta = rounded(state.theta);
+        state.phi = rounded(state.phi);
+        state.lambda = rounded(Float64Array.of(state.lambda))[0]!;
+        this.#last[r] = taken;
+        losses.set(this.squares.losses(taken.residual, this.terms), (step * R + r) * this.terms.length);
+      }
+      this.epoch++;
+    }
+    return losses;
+  }
+
+  /** The loss after the last step, its damping and its length, by run. */
+  facts(): Readonly<Record<string, readonly number[]>> {
+    const of = (name: 'loss' | 'lambda' | 'eta') => this.#last.map((step) => step?.[name] ?? Number.NaN);
+    return { loss: of('loss'), lambda: of('lambda'), eta: of('eta') };
+  }
+
+  async errors(): Promise<Errors[]> {
+    const { stacks } = this.options.problem;
+    const thetas = this.#byStack();
+    for (const { theta } of stacks) this.#error.write(theta, thetas[theta]!);
+    await this.#error.run();
+    const [relative, rmse] = await Promise.all([this.#error.read('relative'), this.#error.read('rmse')]);
+    return errorsOf(this.fields, this.options.problem, relative, rmse);
+  }
+
+  async predictions(): Promise<Record<string, Float32Array>[]> {
+    const all = await this.#error.read('predictions');
+    const [F, N] = [this.fields.length, countOf(this.evaluation)];
+    return this.options.problem.runs.map((_, r) =>
+      Object.fromEntries(this.fields.map((field, k) => [field, all.slice((r * F + k) * N, (r * F + k + 1) * N)])),
+    );
+  }
+
+  /** Conditions are weighed before they are squared; loss terms have no weights of their own. */
+  async weights(): Promise<Float32Array> {
+    return new Float32Array(this.options.problem.runs.length * this.terms.length).fill(1);
+  }
+
+  async thetas(): Promise<Record<string, Float32Array>> {
+    const all = Object.entries(this.#byStack());
+    return Object.fromEntries(all.map(([name, values]) => [name, Float32Array.from(values)]));
+  }
+
+  exact(run: number): Record<string, Float64Array> {
+    const { system, runs } = this.options.problem;
+    const { parameters } = runs[run]!;
+    return Object.fromEntries(
+      this.fields.map((field) => [field, knownValues(system, `${field}_exact`, parameters, this.evaluation)]),
+    );
+  }
+
+  async snapshot(): Promise<Snapshot> {
+    const pairs = (of: (state: GaussNewtonState) => Float64Array) =>
+      splitPairs(this.#states.flatMap((state) => [...of(state)]));
+    const values = {
+      theta: pairs(({ theta }) => theta),
+      phi: pairs(({ phi }) => phi),
+      lambda: pairs(({ lambda }) => Float64Array.of(lambda)),
+      since: Float32Array.from(this.#states, ({ since }) => since),
+    };
+    return { epoch: this.epoch, values };
+  }
+
+  async restore({ epoch, values }: Snapshot): Promise<void> {
+    const { parameters } = this.squares;
+    const [theta, phi, lambda] = ['theta', 'phi', 'lambda'].map((name) => joinPairs(values[name]!));
+    this.#states.forEach((state, r) => {
+      state.theta = theta!.slice(r * parameters, (r + 1) * parameters);
+      state.phi = phi!.slice(r * parameters, (r + 1) * parameters);
+      state.lambda = lambda![r]!;
+      state.since = values['since']![r]!;
+    });
+    this.epoch = epoch;
+  }
+
+  stateShapes(): Record<string, readonly number[]> {
+    const R = this.#states.length;
+    const { parameters } = this.squares;
+    return { theta: [R, parameters, 2], phi: [R, parameters, 2], lambda: [R, 2], since: [R] };
+  }
+
+  destroy(): void {
+    this.squares.destroy();
+    this.#error.destroy();
+  }
+
+  /** Every theta by input name, runs one after the other. */
+  #byStack(): Record<string, Float64Array> {
+    let start = 0;
+    const entries = this.options.problem.stacks.map(({ theta, networks, architecture }) => {
+      const from = start;
+      start += networks.length * parameterCount(architecture);
+      return [theta, Float64Array.from(this.#states.flatMap((state) => [...state.theta.subarray(from, start)]))];
+    });
+    return Object.fromEntries(entries);
+  }
+}
+
+/** What double-single keeps of numbers. */
+const rounded = (values: Float64Array): Float64Array => joinPairs(splitPairs(values));
+
+/** Initial parameters of each run, stack after stack. */
+function startingThetas(problem: Problem): Float64Array[] {
+  const all = initialThetas(problem);
+  return problem.runs.map((_, r) =>
+    Float64Array.from(
+      problem.stacks.flatMap(({ theta }) => {
+        const values = all[theta]!;
+        const count = values.length / problem.runs.length;
+        return [...values.subarray(r * count, (r + 1) * count)];
+      }),
+    ),
+  );
+}

@@ -1,0 +1,189 @@
+/**
+ * Gauss-Newton for sums of squares, in float64 on the host around products that a problem provides: the energy natural
+ * gradient in kernel form (ENGD-W; Müller and Zeinhofer 2023, Guzmán-Cordero et al. 2025) and with momentum (SPRING;
+ * Goldshlager et al. 2024). With residuals r [M] and J = dr/dtheta [M,P]:
+ *
+ *     zeta = -r - mu J phi;   phi <- mu phi + J^T (J J^T + lambda)^-1 zeta;   d = phi / sqrt(1 - mu^(2t))
+ *
+ * which is mu phi + (J^T J + lambda)^-1 J^T zeta: the smaller of the two systems is solved. mu = 0 is ENGD-W.
+ */
+import { factorize, substitute } from './cholesky.ts';
+
+/** J at one theta. Its columns fall into networks, which share no parameters. */
+export interface Linearization {
+  /** J_k J_k^T of one network, [M,M]; without an argument the sum over all of them. */
+  gram(network?: number): Promise<Float64Array>;
+  /** J^T J, [P,P]: its lower triangle. */
+  normal(): Promise<Float64Array>;
+  /** J_k^T y_k for each network, one after the other, [P]; one y serves all. */
+  transposed(y: Float64Array | readonly Float64Array[]): Promise<Float64Array>;
+  /** J phi, [M]. */
+  applied(phi: Float64Array): Promise<Float64Array>;
+}
+
+/** A loss r . r. */
+export interface LeastSquares {
+  readonly rows: number;
+  readonly parameters: number;
+  readonly networks: number;
+  /** How many thetas {@link residuals} takes in one go. */
+  readonly candidates: number;
+  /** r at each of some thetas. */
+  residuals(thetas: readonly Float64Array[]): Promise<Float64Array[]>;
+  linearize(theta: Float64Array): Promise<Linearization>;
+}
+
+export interface GaussNewtonSettings {
+  /** Share of the last direction that is kept: 0 for ENGD-W. */
+  readonly momentum: number;
+  /** What lambda starts with, and whether the line search sets it from then on. */
+  readonly damping: number;
+  readonly adaptive: boolean;
+  /** `joint`: one system for all networks. `block`: one for each, as if the others did not move. */
+  readonly coupling: 'joint' | 'block';
+}
+
+export interface GaussNewtonState {
+  theta: Float64Array;
+  /** The last direction before its bias correction. */
+  phi: Float64Array;
+  lambda: number;
+  /** Steps since momentum was last set to zero. */
+  since: number;
+}
+
+export interface GaussNewtonStep {
+  /** r before the step. */
+  readonly residual: Float64Array;
+  /** r . r after the step. */
+  readonly loss: number;
+  /** The step's length, in directions: 0 where none lowers the loss. */
+  readonly eta: number;
+  /** The damping that the step was taken with. */
+  readonly lambda: number;
+}
+
+export const startOf = (theta: Float64Array, { damping }: Pick<GaussNewtonSettings, 'damping'>): GaussNewtonState => ({
+  theta,
+  phi: new Float64Array(theta.length),
+  lambda: damping,
+  since: 0,
+});
+
+/** Which system is solved: that of the M rows or that of the P parameters, whichever is smaller. */
+export const formOf = ({ rows, parameters }: Pick<LeastSquares, 'rows' | 'parameters'>): 'kernel' | 'parameter' =>
+  rows <= parameters ? 'kernel' : 'parameter';
+
+/** Takes one step; `state` is changed in place. */
+export async function gaussNewtonStep(
+  problem: LeastSquares,
+  state: GaussNewtonState,
+  settings: GaussNewtonSettings,
+): Promise<GaussNewtonStep> {
+  const { momentum } = settings;
+  const [residual] = await problem.residuals([state.theta]);
+  const loss = dot(residual!, residual!);
+  const J = await problem.linearize(state.theta);
+  const carried = momentum > 0 && state.since > 0;
+  const zeta = residual!.map((r) => -r);
+  if (carried) add(zeta, -momentum, await J.applied(state.phi));
+  const { update, lambda } = await solve(problem, J, zeta, state.lambda, settings.coupling);
+  const phi = carried ? update.map((u, k) => u + momentum * state.phi[k]!) : update;
+  const correction = Math.sqrt(1 - momentum ** (2 * (state.since + 1)));
+  const direction = phi.map((x) => x / correction);
+  const found = await lineSearch(problem, state.theta, direction, loss);
+  if (found.eta === 0) {
+    state.phi = new Float64Array(problem.parameters);
+    state.since = 0;
+  } else {
+    state.theta = found.theta;
+    state.phi = phi;
+    state.since++;
+  }
+  state.lambda = settings.adaptive ? nextDamping(lambda, found.eta) : lambda;
+  return { residual: residual!, loss: found.loss, eta: found.eta, lambda };
+}
+
+/**
+ * Levenberg's damping, set by how far the line search went: longer steps ask for less of it, shorter ones for more. It
+ * worked better here than the ratio of the loss's fall to its prediction (Nielsen 1999).
+ */
+export function nextDamping(lambda: number, eta: number): number {
+  if (eta >= 1 / 2) return lambda / 3;
+  if (eta >= 1 / 4) return lambda;
+  if (eta >= 1 / 16) return 2 * lambda;
+  return Math.min(eta > 0 ? 4 * lambda : 10 * lambda, MOST_DAMPING);
+}
+
+/** At the floor of rounding no step lowers the loss, and more damping changes nothing. */
+const MOST_DAMPING = 1e12;
+
+/** J^T (J J^T + lambda)^-1 zeta. Where the matrix is not positive definite as computed, lambda grows tenfold. */
+async function solve(
+  problem: LeastSquares,
+  J: Linearization,
+  zeta: Float64Array,
+  damping: number,
+  coupling: GaussNewtonSettings['coupling'],
+): Promise<{ update: Float64Array; lambda: number }> {
+  let lambda = damping;
+  const damped = (matrix: Float64Array, right: Float64Array): Float64Array => {
+    const n = right.length;
+    if (!matrix.every(Number.isFinite)) throw new RangeError('products of Jacobian rows are not numbers any more');
+    for (; ; lambda *= 10) {
+      const factor = matrix.slice();
+      for (let i = 0; i < n; i++) factor[i * n + i] = factor[i * n + i]! + lambda;
+      if (!factorize(factor, n)) continue;
+      const x = right.slice();
+      substitute(factor, n, x);
+      return x;
+    }
+  };
+  if (coupling === 'block') {
+    const ys: Float64Array[] = [];
+    for (let k = 0; k < problem.networks; k++) ys.push(damped(await J.gram(k), zeta));
+    return { update: await J.transposed(ys), lambda };
+  }
+  if (formOf(problem) === 'kernel') {
+    const y = damped(await J.gram(), zeta);
+    return { update: await J.transposed(y), lambda };
+  }
+  const update = damped(await J.normal(), await J.transposed(zeta));
+  return { update, lambda };
+}
+
+/** The smallest step that is tried. */
+const LEAST_ETA = 2 ** -30;
+
+/** The eta among 2, 1, 1/2, .. of least loss, as far as the first rise below the loss at theta. */
+async function lineSearch(
+  problem: LeastSquares,
+  theta: Float64Array,
+  direction: Float64Array,
+  loss: number,
+): Promise<{ eta: number; loss: number; theta: Float64Array }> {
+  let best = { eta: 0, loss, theta };
+  for (let eta = 2; eta >= LEAST_ETA; ) {
+    const etas = Array.from({ length: problem.candidates }, (_, k) => eta * 2 ** -k);
+    const thetas = etas.map((eta) => theta.map((x, k) => x + eta * direction[k]!));
+    const residuals = await problem.residuals(thetas);
+    for (const [k, r] of residuals.entries()) {
+      const own = dot(r, r);
+      if (own < best.loss) best = { eta: etas[k]!, loss: own, theta: thetas[k]! };
+      else if (best.eta > 0) return best;
+    }
+    eta *= 2 ** -problem.candidates;
+  }
+  return best;
+}
+
+function dot(a: Float64Array, b: Float64Array): number {
+  let sum = 0;
+  for (let k = 0; k < a.length; k++) sum += a[k]! * b[k]!;
+  return sum;
+}
+
+/** a += factor b. */
+function add(a: Float64Array, factor: number, b: Float64Array): void {
+  for (let k = 0; k < a.length; k++) a[k] = a[k]! + factor * b[k]!;
+}

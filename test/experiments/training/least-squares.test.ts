@@ -1,0 +1,148 @@
+/**
+ * What Gauss-Newton asks of a system, in double-single on the adapter, against the float64 interpreter: residuals, K = J J^T,
+ * J^T J, J^T y and J phi of every system, to 1e-11 of the largest entry. J is the tape's own Jacobian, one backward sweep a row. Needs an
+ * adapter.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  concat,
+  type Device,
+  evaluate,
+  graphOf,
+  input,
+  newTape,
+  openDevice,
+  simplify,
+  vjp,
+} from '../../../engine/index.ts';
+import { SystemSquares } from '../../../experiments/training/least-squares.ts';
+import { library } from '../../../kernels/index.ts';
+import {
+  type Coordinates,
+  initialThetas,
+  inputValues,
+  lossModel,
+  type Problem,
+  problemOf,
+  resolveParameters,
+  type System,
+  systems,
+} from '../../../systems/index.ts';
+
+let device: Device;
+beforeAll(async () => {
+  device = await openDevice();
+});
+afterAll(() => device?.close());
+
+const shape = { hidden: 2, width: 6 };
+const BOUNDARY = 10;
+
+/** A run at a few of a system's points. */
+function smallProblem(system: System): Problem {
+  const parameters = resolveParameters(system);
+  const few = (points: Coordinates) =>
+    Object.fromEntries(
+      Object.entries(points).map(([c, values]) => [c, values.filter((_, k) => k % Math.ceil(values.length / 5) === 0)]),
+    );
+  const points = Object.entries(system.points(parameters, 42)).map(([group, own]) => [group, few(own)] as const);
+  return problemOf(system, [{ parameters, seed: 42, points: Object.fromEntries(points) }], shape);
+}
+
+/** theta off its float32 start, residuals with their weights and J in float64. */
+function exact(problem: Problem) {
+  const { system, stacks } = problem;
+  const model = lossModel(newTape(), problem);
+  const conditions = new Set(system.conditions.flatMap(({ residuals }) => residuals));
+  const rows = concat(
+    model.residuals.map(({ value }) => value),
+    1,
+  );
+  const M = rows.shape[1]!;
+  const cotangent = input(rows.tape, 'cotangent', [1, M]);
+  const gradients = vjp([rows], [cotangent], model.thetas);
+  const inputs = Object.entries(model.inputs).filter(([name]) => name !== 'weights');
+  const start = initialThetas(problem);
+  const thetas = stacks.map(({ theta }) =>
+    start[theta]!.map((x, k) => x + 1e-3 * Math.sin(k) + 1e-10 * Math.cos(3 * k)),
+  );
+  const known = inputValues(problem, model.data);
+  const values = inputs.map(([name]) => known[name] ?? thetas[stacks.findIndex(({ theta }) => theta === name)]!);
+  const graph = simplify(graphOf([...inputs.map(([, v]) => v), cotangent], [rows, ...gradients]));
+  const unit = (i: number) => Float64Array.from({ length: M }, (_, m) => (m === i ? 1 : 0));
+  const [r] = evaluate(graph, [...values, unit(0)]);
+  const scale = model.residuals.flatMap(({ name, value, over }) => {
+    const count = value.shape[1]!;
+    const own = (conditions.has(name) ? BOUNDARY : 1) / (over === 'mean' ? Math.sqrt(count) : 1);
+    return new Array<number>(count).fill(own);
+  });
+  const J = scale.map((factor, i) => {
+    const [, ...row] = evaluate(graph, [...values, unit(i)]);
+    return row.flatMap((part) => [...part].map((x) => x * factor));
+  });
+  return { theta: Float64Array.from(thetas.flatMap((t) => [...t])), r: r!.map((x, i) => x * scale[i]!), J };
+}
+
+/** Largest difference over the largest entry. */
+function off(got: ArrayLike<number>, want: ArrayLike<number>): number {
+  if (got.length !== want.length) return Number.POSITIVE_INFINITY;
+  const worst = Array.from(want, (x, k) =>
+    Number.isFinite(got[k]!) ? Math.abs(got[k]! - x) : Number.POSITIVE_INFINITY,
+  );
+  return Math.max(...worst) / Math.max(...Array.from(want, Math.abs));
+}
+
+const dot = (a: ArrayLike<number>, b: ArrayLike<number>) =>
+  Array.from(a, (x, k) => x * b[k]!).reduce((s, x) => s + x, 0);
+const wave = (n: number) => Float64Array.from({ length: n }, (_, k) => Math.sin(1.3 * k + 0.4));
+
+describe.each(systems.map((system) => [system.name, system] as const))('%s', (_, system) => {
+  it('in double-single agrees with float64', async () => {
+    const problem = smallProblem(system);
+    const { theta, r, J } = exact(problem);
+    const [M, P] = [r.length, theta.length];
+    const squares = await SystemSquares.create(
+      { problem, boundaryWeight: BOUNDARY, precision: 'double' },
+      { device, library },
+    );
+    try {
+      expect([squares.rows, squares.parameters]).toEqual([M, P]);
+      const moved = theta.map((x) => x + 0.01);
+      const [here, there] = await squares.residuals([theta, moved]);
+      const [y, phi] = [wave(M), wave(P)];
+      const linear = await squares.linearize(theta);
+      const columns = Array.from({ length: P }, (_, p) => J.map((row) => row[p]!));
+      const lower = (full: Float64Array) => full.map((x, k) => (k % P <= Math.floor(k / P) ? x : 0));
+      const found: Record<string, number> = {
+        residuals: off(here!, r),
+        gradient: off(
+          await linear.transposed(r),
+          columns.map((column) => dot(column, r)),
+        ),
+        'J^T y': off(
+          await linear.transposed(y),
+          columns.map((column) => dot(column, y)),
+        ),
+        'J phi': off(
+          await linear.applied(phi),
+          J.map((row) => dot(row, phi)),
+        ),
+        K: off(
+          await linear.gram(),
+          J.flatMap((a) => J.map((b) => dot(a, b))),
+        ),
+        'J^T J': off(
+          lower(await linear.normal()),
+          lower(Float64Array.from(columns.flatMap((a) => columns.map((b) => dot(a, b))))),
+        ),
+      };
+      for (const [name, error] of Object.entries(found)) expect(error, name).toBeLessThan(1e-11);
+      expect(off(there!, r)).toBeGreaterThan(1e-6);
+      const shares = await Promise.all(Array.from({ length: squares.networks }, (_, k) => linear.gram(k)));
+      const total = shares.reduce((sum, share) => sum.map((x, k) => x + share[k]!));
+      expect(off(total, await linear.gram())).toBeLessThan(1e-14);
+    } finally {
+      squares.destroy();
+    }
+  }, 600_000);
+});
