@@ -2,16 +2,16 @@
  * SOAP (Vyas et al. 2024): Adam in the slowly turning eigenbasis of Shampoo's preconditioner, as tape operations.
  *
  * For a weight matrix W [O,K] with gradient G: factors L and R are moving averages of G G^T and G^T G, Q_L and Q_R their
- * eigenvectors, and Adam runs on Q_L^T G Q_R. Everything else (biases) gets Adam. The first moment m is kept in the
- * original basis, where it needs no turning when a basis is refreshed: Q_L^T (b1 m + (1-b1) G) Q_R is the moving average
- * of the projected gradients. The second moment v lives in the eigenbasis.
+ * eigenvectors, and Adam runs on Q_L^T G Q_R. Everything else (biases) gets Adam. Both moments live in the eigenbasis, so
+ * one projection of the gradient serves both: where that is nothing but rounding, m / sqrt(v) is that rounding over its own
+ * size, and the first update is at most the learning rate in every entry. Projected each by itself, m and G would divide two
+ * roundings that have nothing to do with each other. When a basis is refreshed, m is turned with it; v is only permuted.
  *
  * Matrices of one shape are stacked, and so are all factors of one size, whichever layer, network, run and side they
  * come from: a handful of dispatches serves them all. A side of extent 1 keeps Q = 1 and needs no factor.
  */
 import {
   add,
-  broadcast,
   concat,
   div,
   index,
@@ -46,6 +46,9 @@ interface Context extends Stack {
   /** [3]: beta1, beta2, epsilon. */
   readonly settings: Var;
 }
+
+/** The first moment's name says where it lives: what once was kept as `name.m` cannot be taken for it. */
+const firstMoment = ({ name, theta }: Stack) => input(theta.tape, `${name}.mQ`, theta.shape);
 
 const setting = ({ settings }: Context, k: number) => index(settings, 0, k);
 const factorInput = ({ name, theta }: Stack, kind: 'L' | 'Q', { size, count }: FactorStack) =>
@@ -132,35 +135,27 @@ export function soapStart(name: string, theta: Var, g: Var, settings: Var, plan:
 
 /**
  * A later call: theta <- theta - lr sqrt(1-b2^t)/(1-b1^t) Q_L [m / (sqrt(v) + eps)] Q_R^T, then the factors' averages.
- * `lr` broadcasts to [B,P]. State, zero at first: m, v [B,P], c [2] (1-b1^t, 1-b2^t) and the factors `name.L.SIZE`; the
- * bases `name.Q.SIZE` are inputs, turned by {@link soapRefresh}.
+ * `lr` broadcasts to [B,P]. State, zero at first: mQ, v [B,P] in the eigenbasis, c [2] (1-b1^t, 1-b2^t) and the factors
+ * `name.L.SIZE`; the bases `name.Q.SIZE` are inputs, turned by {@link soapRefresh}.
  */
 export function soap(name: string, theta: Var, g: Var, lr: Var, settings: Var, plan: SoapPlan): Update {
   const context: Context = { name, theta, plan, settings };
   const { tape, shape } = theta;
   return tape.scope('soap', () => {
-    const [m, v] = [input(tape, `${name}.m`, shape), input(tape, `${name}.v`, shape)];
+    const [m, v] = [firstMoment(context), input(tape, `${name}.v`, shape)];
     const c = input(tape, `${name}.c`, [2]);
     const factors = plan.factors.map((each) => factorInput(context, 'L', each));
     const bases = plan.factors.map((each) => factorInput(context, 'Q', each));
     const [beta1, beta2, epsilon] = [0, 1, 2].map((k) => setting(context, k)) as [Var, Var, Var];
-    const nextM = movingAverage(beta1, m, g);
     const nextC = movingAverage(slice(settings, 0, 0, 2), c, 1);
-    // Rows of g, then rows of the new m: both are turned alike.
-    const B = shape[0]!;
-    const rows = concat([g, nextM], 0);
-    const gradients = plan.groups.map((group) => gather(slice(rows, 0, 0, B), group));
+    const gradients = plan.groups.map((group) => gather(g, group));
     const turned = tape.scope('project', () => {
-      const matrices = plan.groups.map((group, k) => {
-        const both = gather(rows, group);
-        const [, ...rest] = both.shape as [number, ...number[]];
-        const projected = project(reshape(both, [2, B, ...rest]), twice(sidesOf(context, k, bases)));
-        return reshape(projected, both.shape);
-      });
-      return scatter(matrices, plan.groups, rows);
+      const matrices = gradients.map((G, k) => project(G, sidesOf(context, k, bases)));
+      return scatter(matrices, plan.groups, g);
     });
-    const nextV = movingAverage(beta2, v, square(slice(turned, 0, 0, B)));
-    const direction = div(slice(turned, 0, B, 2 * B), add(sqrt(nextV), epsilon));
+    const nextM = movingAverage(beta1, m, turned);
+    const nextV = movingAverage(beta2, v, square(turned));
+    const direction = div(nextM, add(sqrt(nextV), epsilon));
     const back = tape.scope('unproject', () =>
       plan.groups.map((group, k) => unproject(gather(direction, group), sidesOf(context, k, bases))),
     );
@@ -169,49 +164,49 @@ export function soap(name: string, theta: Var, g: Var, lr: Var, settings: Var, p
     const averages = tape.scope('factors', () => averagedFactors(context, factors, gradients));
     const own: Update = {
       inputs: {
-        [`${name}.m`]: m,
+        [`${name}.mQ`]: m,
         [`${name}.v`]: v,
         [`${name}.c`]: c,
         ...Object.fromEntries(plan.factors.map(({ size }, k) => [`${name}.Q.${size}`, bases[k]!])),
       },
-      outputs: { [`${name}'`]: moved, [`${name}.m'`]: nextM, [`${name}.v'`]: nextV, [`${name}.c'`]: nextC },
+      outputs: { [`${name}'`]: moved, [`${name}.mQ'`]: nextM, [`${name}.v'`]: nextV, [`${name}.c'`]: nextC },
       state: {
         [name]: `${name}'`,
-        ...Object.fromEntries(['m', 'v', 'c'].map((s) => [`${name}.${s}`, `${name}.${s}'`])),
+        ...Object.fromEntries(['mQ', 'v', 'c'].map((s) => [`${name}.${s}`, `${name}.${s}'`])),
       },
     };
     return mergeUpdates(own, namedUpdate(context, 'L', factors, averages));
   });
 }
 
-const twice = ({ left, right }: Sides) => {
-  const both = (Q: Var) => {
-    return broadcast(reshape(Q, [1, ...Q.shape]), [2, ...Q.shape]);
-  };
-  return { ...(left ? { left: both(left) } : {}), ...(right ? { right: both(right) } : {}) };
-};
-
 /**
  * Refresh of the bases after a step: columns of each Q in order of falling diag(Q^T M Q), v in the same order along that
- * side, then Q <- qr(M Q).
+ * side, then Q <- qr(M Q), and m is turned from the old bases to the new ones.
  */
 export function soapRefresh(name: string, theta: Var, plan: SoapPlan): Update {
   const context = { name, theta, plan };
   const { tape, shape } = theta;
   return tape.scope('refresh', () => {
-    const v = input(tape, `${name}.v`, shape);
+    const [m, v] = [firstMoment(context), input(tape, `${name}.v`, shape)];
     const factors = plan.factors.map((each) => factorInput(context, 'L', each));
     const bases = plan.factors.map((each) => factorInput(context, 'Q', each));
     const products = factors.map((factor, k) => matmul(factor, bases[k]!));
     const estimates = bases.map((basis, k) => sum(mul(basis, products[k]!), [1]));
     const turned = products.map((product, k) => qr(reorder(estimates[k]!, product)));
     const ordered = plan.groups.map((group, k) => reorderSides(gather(v, group), sidesOf(context, k, estimates)));
+    const moments = plan.groups.map((group, k) => {
+      const original = unproject(gather(m, group), sidesOf(context, k, bases));
+      return project(original, sidesOf(context, k, turned));
+    });
     const update = namedUpdate(context, 'Q', bases, turned);
     const factorInputs = Object.fromEntries(plan.factors.map(({ size }, k) => [`${name}.L.${size}`, factors[k]!]));
     return mergeUpdates(update, {
-      inputs: { [`${name}.v`]: v, ...factorInputs },
-      outputs: { [`${name}.v'`]: scatter(ordered, plan.groups, v) },
-      state: { [`${name}.v`]: `${name}.v'` },
+      inputs: { [`${name}.mQ`]: m, [`${name}.v`]: v, ...factorInputs },
+      outputs: {
+        [`${name}.mQ'`]: scatter(moments, plan.groups, m),
+        [`${name}.v'`]: scatter(ordered, plan.groups, v),
+      },
+      state: { [`${name}.mQ`]: `${name}.mQ'`, [`${name}.v`]: `${name}.v'` },
     });
   });
 }

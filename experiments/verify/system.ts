@@ -23,7 +23,7 @@ import type { Backend } from '../training/trainer.ts';
 import { type GoldenCase, GoldenError, type SoapCase, type SystemCase, type TorchInitCase } from './golden.ts';
 import { distance, type Quantity, quantity, relative } from './quantity.ts';
 import { followSoap } from './soap.ts';
-import { trajectoryQuantities } from './trajectory.ts';
+import { type Start, trajectoryQuantities } from './trajectory.ts';
 
 export interface CaseResult {
   readonly file: string;
@@ -80,11 +80,17 @@ function runOf(system: System, golden: SystemCase): Run {
   return { parameters, seed: golden.seed, points };
 }
 
-async function systemQuantities(golden: SystemCase, backend: Backend): Promise<Quantity[]> {
+/** Problem and initial parameters of a case. */
+export function startOf(golden: SystemCase): Start {
   const system = systemNamed(golden.system);
   const problem = problemOf(system, [runOf(system, golden)], golden.network);
   const rows: NetworkRows = Object.fromEntries(golden.networks.map((net) => [net.name, flatten(net)]));
-  const thetas = shareThetas(problem, [rows]);
+  return { problem, thetas: shareThetas(problem, [rows]) };
+}
+
+async function systemQuantities(golden: SystemCase, backend: Backend): Promise<Quantity[]> {
+  const { problem, thetas } = startOf(golden);
+  const { system } = problem;
   const { model, source } = termsSource({ problem, weighting: 'grad-norm' });
   const values: Record<string, ArrayLike<number>> = {
     ...inputValues(problem, model.data),

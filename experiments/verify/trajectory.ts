@@ -14,7 +14,8 @@ const weightingOf = { none: 'none', gradnorm: 'grad-norm', lra: 'lra' } as const
 
 type Thetas = Readonly<Record<string, ArrayLike<number>>>;
 
-interface Start {
+/** Where the trajectories of a case begin. */
+export interface Start {
   readonly problem: Problem;
   readonly thetas: Thetas;
 }
