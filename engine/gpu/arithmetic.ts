@@ -44,7 +44,7 @@ export const single: Arithmetic = {
   },
   helper(op) {
     const row: Row = rowOf(op);
-    return row.kind === 'pointwise' ? row.helper : undefined;
+    return row.kind === 'pointwise' || row.kind === 'reduce' ? row.helper : undefined;
   },
   fold(op, accumulated, x) {
     const row: Row = rowOf(op);
@@ -54,13 +54,11 @@ export const single: Arithmetic = {
   loaded: (expression) => expression,
 };
 
-/** A float32 literal. */
+/** A float32 literal. WGSL has none for what is not finite: that is a call of the helper `bits`, see {@link isLiteral}. */
 export function literal(value: number): string {
   const f = Math.fround(value);
-  if (!Number.isFinite(f)) {
-    if (Number.isNaN(f)) throw new RangeError('a constant of the tape is NaN');
-    return f > 0 ? '3.4028234e38' : '-3.4028234e38';
-  }
+  if (Number.isNaN(f)) return 'tapir_bits(0x7fc00000u)';
+  if (!Number.isFinite(f)) return `tapir_bits(${f > 0 ? '0x7f800000u' : '0xff800000u'})`;
   const text = String(f);
   return /[.e]/.test(text)
     ? text.includes('e') && !text.includes('.')
@@ -68,6 +66,9 @@ export function literal(value: number): string {
       : text
     : `${text}.0`;
 }
+
+/** Whether WGSL has a literal for a number rounded to float32. */
+export const isLiteral = (value: number): boolean => Number.isFinite(Math.fround(value));
 
 /** Each number as a float32 and what that leaves of it. */
 export function splitPairs(values: ArrayLike<number>): Float32Array<ArrayBuffer> {

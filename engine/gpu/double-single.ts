@@ -54,7 +54,7 @@ export function doubleSingle(spelling: Spelling): Arithmetic {
     },
     fold(op, accumulated, x) {
       if (op === 'sum') return `ds_add(${accumulated}, ${x})`;
-      if (op === 'max') return `select(${accumulated}, ${x}, ds_less(${accumulated}, ${x}))`;
+      if (op === 'max') return `select(${accumulated}, ${x}, ds_less(${accumulated}, ${x}) || ${x}.x != ${x}.x)`;
       throw new TypeError(`${op} has no double-single spelling`);
     },
     loaded: (expression, of) => (of === 'f32' ? `vec2f(${expression}, 0.0)` : expression),

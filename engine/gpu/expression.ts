@@ -3,8 +3,8 @@
  * out, each once for every position where its value is needed; what is stored is loaded.
  */
 import { axesOf, type Helper, isView, rowOf } from '../tape/ops.ts';
-import type { Graph, Node } from '../tape/tape.ts';
-import type { Arithmetic, Numbers } from './arithmetic.ts';
+import type { Graph, Node, OpName } from '../tape/tape.ts';
+import { type Arithmetic, isLiteral, type Numbers } from './arithmetic.ts';
 import {
   addressOf,
   coordinates,
@@ -198,7 +198,7 @@ export class Expressions {
         at: axes.map(({ axis, start }) => (axis === null ? known(start) : moved(at[axis]!, start))),
       });
     }
-    if (node.op === 'constant') return this.arithmetic.literal(node.params.value);
+    if (node.op === 'constant') return this.constant(node.params.value);
     if (node.op === 'concat') return this.#concat(node, coordinates(position, node.shape, this.name));
     if (node.op === 'reshape') {
       if ('flat' in position) return this.value(inner, position);
@@ -206,10 +206,20 @@ export class Expressions {
       return this.value(inner, { at: reshaped(position.at, node.shape, to, this.name) });
     }
     if (rowOf(node.op).kind !== 'pointwise') throw new Error(`${node.op} is not computed by generated code`);
-    const helper = this.arithmetic.helper?.(node.op);
-    if (helper) this.helpers.add(helper);
+    this.calls(node.op);
     const operands = node.inputs.map((k) => this.value(k, position));
     return this.name('v', this.arithmetic.pointwise(node.op, operands));
+  }
+
+  constant(value: number): string {
+    if (!isLiteral(value)) this.helpers.add('bits');
+    return this.arithmetic.literal(value);
+  }
+
+  /** Notes the helper that the spelling of an operation calls. */
+  calls(op: OpName): void {
+    const helper = this.arithmetic.helper?.(op);
+    if (helper) this.helpers.add(helper);
   }
 
   #concat(node: Node<'concat'>, at: readonly Index[]): string {

@@ -172,6 +172,15 @@ const cos = block('fn tapir_cos(x: f32) -> f32', [
   'return tapir_wave(at.x, (u32(at.y) + 1u) & 3u);',
 ]);
 
+/** The larger of two numbers; WGSL's own may drop a NaN. */
+const max = block('fn tapir_max(a: f32, b: f32) -> f32', [
+  'let nan = (vec2u(bitcast<u32>(a), bitcast<u32>(b)) & vec2u(0x7fffffffu)) > vec2u(0x7f800000u);',
+  'return select(select(max(a, b), b, nan.y), a, nan.x);',
+]);
+
+/** A float by its bits. In a constant expression WGSL refuses what is not finite, so the bits go through a variable. */
+const bits = block('fn tapir_bits(bits: u32) -> f32', ['var word = bits;', 'return bitcast<f32>(word);']);
+
 /** A polynomial with the highest power first. */
 function horner(name: string, x: string, coefficients: readonly string[]): string[] {
   return [`let ${name} = ${coefficients.reduce((sum, coefficient) => `fma(${sum}, ${x}, ${coefficient})`)};`];
@@ -184,4 +193,6 @@ export const helpers: Readonly<Record<Helper, readonly Code[]>> = {
   log: [log],
   sin: [...reduction, sin],
   cos: [...reduction, cos],
+  max: [max],
+  bits: [bits],
 };

@@ -99,8 +99,10 @@ function accumulate(writer: Expressions, graph: Graph, all: readonly Target[], s
   const outer = unflatten(index('i'), node.shape, writer.name);
   const folded = from.map((extent, axis) => (axes.includes(axis) ? extent : 1));
   for (const { node: id } of all) {
-    const row = rowOf(graph.nodes[id]!.op) as Row & { kind: 'reduce' };
-    writer.line(`var a${id} = ${writer.arithmetic.literal(row.initial)};`);
+    const { op } = graph.nodes[id]!;
+    const row = rowOf(op) as Row & { kind: 'reduce' };
+    writer.calls(op);
+    writer.line(`var a${id} = ${writer.constant(row.initial)};`);
     writer.inRegisters.set(id, `a${id}`);
   }
   writer.block(`for (var r = ${start}; r < ${sizeOf(folded)}u; r += ${step}u)`, () => {

@@ -10,7 +10,7 @@ export function input(tape: Tape, name: string, shape: Shape): Var {
   return tape.append('input', [], { name, shape });
 }
 
-/** A scalar constant; zero has no sign. What changes between runs (coefficients, learning rates, steps) is an input instead. */
+/** A scalar constant, possibly infinite or NaN; zero has no sign. What changes between runs (coefficients, learning rates, steps) is an input instead. */
 export function constant(tape: Tape, value: number): Var {
   return tape.append('constant', [], { value: value === 0 ? 0 : value, shape: [] });
 }
@@ -62,7 +62,7 @@ export const square = (x: Var): Var => mul(x, x);
 export const abs = (x: Var): Var => where(less(x, 0), neg(x), x);
 export const sinh = (x: Var): Var => mul(0.5, sub(exp(x), exp(neg(x))));
 export const cosh = (x: Var): Var => mul(0.5, add(exp(x), exp(neg(x))));
-/** 1 where a = b, else 0. */
+/** 1 where neither a < b nor b < a, so also where one of them is NaN; else 0. */
 export const equal = (a: Operand, b: Operand): Var => sub(sub(1, less(a, b)), less(b, a));
 
 export function slice(x: Var, axis: number, start: number, stop: number): Var {
@@ -112,7 +112,7 @@ export function sum(x: Var, axes?: readonly number[], keep = true): Var {
   return reduce('sum', x, axes, keep);
 }
 
-/** Largest element over `axes` (all by default). Where several are equal the derivative is shared evenly. */
+/** Largest element over `axes` (all by default), NaN if one is. Where several are equal the derivative is shared evenly. */
 export function max(x: Var, axes?: readonly number[], keep = true): Var {
   return reduce('max', x, axes, keep);
 }

@@ -162,7 +162,8 @@ export const ops: Rows = {
     kind: 'reduce',
     initial: Number.NEGATIVE_INFINITY,
     f64: Math.max,
-    wgsl: (a, x) => `max(${a}, ${x})`,
+    wgsl: (a, x) => `tapir_max(${a}, ${x})`,
+    helper: 'max',
     mask(y, x) {
       const hit = equal(x, y);
       const axes = x.shape.flatMap((extent, a) => (extent !== y.shape[a] ? [a] : []));

@@ -9,7 +9,7 @@ export type AxisMap = readonly { readonly axis: number | null; readonly start: n
 export type Partial = ((y: Var, ...x: Var[]) => Var) | null;
 
 /** Functions that WGSL does not have, or not accurately enough: a shader that calls `tapir_NAME` carries it. */
-export type Helper = 'exp' | 'log' | 'sin' | 'cos' | 'tanh';
+export type Helper = 'exp' | 'log' | 'sin' | 'cos' | 'tanh' | 'max' | 'bits';
 
 export type Linear = View | 'reshape' | 'concat' | 'matmul';
 
@@ -38,6 +38,7 @@ interface ReductionRow {
   initial: number;
   f64(accumulated: number, x: number): number;
   wgsl(accumulated: string, x: string): string;
+  helper?: Helper;
   /** Which elements carry the result's derivative, with their weights, shaped as x. */
   mask(y: Var, x: Var): Var | null;
 }

@@ -33,7 +33,10 @@ function rebuild(graph: Graph, rewrite: (node: Node, inputs: Var[], tape: Tape) 
   );
 }
 
-/** Constant folding: arithmetic on constants, neutral and absorbing elements, and layout changes that undo each other. */
+/**
+ * Constant folding: arithmetic on constants, neutral elements, and layout changes that undo each other. No fold turns an
+ * infinity or NaN into a number: 0*x stays, since it is NaN where x is not finite.
+ */
 export function fold(graph: Graph, count = { folds: 0 }): Graph {
   return rebuild(graph, (node, x) => {
     const folded = foldNode(node, x);
@@ -85,11 +88,10 @@ function foldPointwise(node: Node, x: readonly Var[], f64: (...x: number[]) => n
     case 'sub':
       return vb === 0 ? a : va === 0 ? build.neg(b) : undefined;
     case 'mul':
-      if (va === 0 || vb === 0) return value(0);
       if (va === 1 || vb === 1) return va === 1 ? b : a;
       return va === -1 ? build.neg(b) : vb === -1 ? build.neg(a) : undefined;
     case 'div':
-      return va === 0 ? value(0) : vb === 1 ? a : undefined;
+      return vb === 1 ? a : undefined;
     case 'where':
       if (va !== undefined) return va !== 0 ? b : x[2];
       return b.id === x[2]!.id ? b : undefined;
