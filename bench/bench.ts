@@ -41,8 +41,8 @@ export interface BenchResult {
   /** When it began, ISO 8601. */
   readonly date: string;
   readonly machine: Fingerprint;
-  /** Load average of the last minute before the run; near 0 on a machine with nothing else to do. */
-  readonly load: number;
+  /** Load average of the last minute before the run; near 0 on a machine with nothing else to do. Unknown in a browser. */
+  readonly load?: number;
   readonly clock: Clock['method'];
   readonly quick: boolean;
   readonly dispatch: DispatchCost;

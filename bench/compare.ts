@@ -3,7 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { table } from '../experiments/show/table.ts';
 import { UsageError } from '../experiments/training/settings.ts';
 import type { BenchResult } from './bench.ts';
-import { jobText } from './job.ts';
+import { jobText } from './job-text.ts';
+import { loadText } from './tables.ts';
 import type { Spread } from './timing.ts';
 
 /** One figure that two runs have in common. */
@@ -142,7 +143,7 @@ export function comparisonText(a: BenchResult, b: BenchResult, { ok, changes, mi
   const same = changes.filter(({ verdict }) => verdict === 'same').length;
   const bad = changes.filter(({ verdict }) => BAD.has(verdict)).length;
   return [
-    `A ${a.date}, load ${a.load.toFixed(1)}; B ${b.date}, load ${b.load.toFixed(1)}; on ${b.machine.adapter}`,
+    `A ${a.date}, load ${loadText(a.load)}; B ${b.date}, load ${loadText(b.load)}; on ${b.machine.adapter}`,
     ...(rows.length > 0 ? ['', table(['', 'B against A', 'fastest', 'median', 'noise'], rows, [2, 3, 4])] : []),
     '',
     `${changes.length} figures in common, ${same} the same within noise${missing.length > 0 ? `, ${missing.length} of A not in B` : ''}.`,

@@ -25,19 +25,10 @@ import {
   systemNamed,
 } from '../systems/index.ts';
 import type { Contestant } from './interleave.ts';
+import type { Job, Work } from './job-text.ts';
 import { optionsOf } from './workloads.ts';
 
-export type Work = 'gradient' | 'Adam step' | 'SOAP step';
-
-export interface Job {
-  readonly system: string;
-  readonly work: Work;
-  /** Runs stacked: seeds 42, 43, .. */
-  readonly runs: number;
-}
-
-export const jobText = ({ system, work, runs }: Job): string =>
-  `${system}, ${work}${runs > 1 ? ` of ${runs} runs` : ''}`;
+export { type Job, jobText, type Work } from './job-text.ts';
 
 /** What a peer is told, and what it should find. */
 export interface Problem {

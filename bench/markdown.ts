@@ -3,11 +3,11 @@ import type { BenchResult } from './bench.ts';
 import type { KernelRow } from './kernels.ts';
 import { noiseText } from './report.ts';
 import type { StepRow } from './steps.ts';
-import { furtherTables, mebibytes, ms, rate, type Table, within } from './tables.ts';
+import { furtherTables, mebibytes, ms, rate, runtimeText, type Table, within } from './tables.ts';
 
 export function markdown(result: BenchResult): string {
   const { machine, date, clock, kernels, steps, dispatch } = result;
-  const { adapter, software, cpu, cores, platform, node, webgpu } = machine;
+  const { adapter, software, cpu, cores, platform } = machine;
   const tables = [
     ...(kernels && kernels.length > 0 ? [kernelsTable(kernels)] : []),
     ...(steps && steps.length > 0 ? [stepsTable(steps)] : []),
@@ -17,7 +17,7 @@ export function markdown(result: BenchResult): string {
     `# tapir bench on ${adapter}`,
     [
       `- adapter: ${adapter}${software ? ' (software: the CPU plays the GPU)' : ''}`,
-      `- machine: ${cpu}, ${cores} cores, ${platform}, Node ${node.slice(1)}, webgpu ${webgpu}`,
+      `- machine: ${cpu}, ${cores} cores, ${platform}, ${runtimeText(machine)}`,
       `- ${date}; kernels by ${clock}, everything else by the wall clock; medians, then fastest .. 90th percentile`,
       `- a dispatch costs ${(dispatch.empty.medianNs / 1e3).toFixed(1)} us, one that waits for the one before ${(dispatch.dependent.medianNs / 1e3).toFixed(1)} us`,
       ...(result.roofline

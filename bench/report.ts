@@ -5,7 +5,7 @@ import type { BenchResult } from './bench.ts';
 import type { KernelRow } from './kernels.ts';
 import type { Ceiling, Roofline } from './roofline.ts';
 import type { StepRow } from './steps.ts';
-import { furtherTables, ms, rate, textOf, within } from './tables.ts';
+import { furtherTables, loadText, ms, rate, runtimeText, textOf, within } from './tables.ts';
 
 export function report(result: BenchResult): string {
   const { roofline, kernels, steps } = result;
@@ -24,10 +24,10 @@ const us = (ns: number) => `${(ns / 1e3).toFixed(1)} us`;
 const size = (bytes: number) => `${bytes / 2 ** 20} MiB`;
 
 function heading({ machine, clock, quick }: BenchResult): string {
-  const { adapter, software, cpu, cores, node, webgpu, platform } = machine;
+  const { adapter, software, cpu, cores, platform } = machine;
   return [
     `adapter  ${adapter}${software ? ' (software: the CPU plays the GPU)' : ''}`,
-    `machine  ${cpu}, ${cores} cores, ${platform}, Node ${node.slice(1)}, webgpu ${webgpu}`,
+    `machine  ${cpu}, ${cores} cores, ${platform}, ${runtimeText(machine)}`,
     `time     by ${clock}; median, then fastest .. 90th percentile${quick ? '; --quick: few samples' : ''}`,
     'rates    of the fastest sample, kernels and roofline alike',
   ].join('\n');
@@ -139,10 +139,10 @@ function scopesText({ origin, optimizer, scopes }: StepRow): string {
 
 /** What to think of these times: what else ran, how far the peak moved. */
 export function noiseText({ load, machine, roofline, peakAtEnd }: BenchResult): string {
-  const busy = load > 0.5;
+  const busy = load !== undefined && load > 0.5;
   const moved = roofline && peakAtEnd ? Math.round(100 * (peakAtEnd / roofline.peakFlops - 1)) : 0;
   return [
-    `Load average before the run: ${load.toFixed(1)} on ${machine.cores} cores${busy ? '; something else was running' : ''}.`,
+    `Load average before the run: ${loadText(load)} on ${machine.cores} cores${busy ? '; something else was running' : ''}.`,
     ...(busy ? ['Sharing the cores costs a program of few threads more than one of many: ratios lean.'] : []),
     ...(moved === 0 ? [] : [`The peak of the roofline, measured again at the end, moved by ${moved} %.`]),
     'Compare figures of one run; between runs, differences within min .. p90 are noise.',

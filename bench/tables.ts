@@ -1,7 +1,7 @@
 /** Laplacian, stack and peers as tables: one description for text and for Markdown. */
 import type { BenchResult } from './bench.ts';
 import type { Ratio } from './interleave.ts';
-import { jobText } from './job.ts';
+import { jobText } from './job-text.ts';
 import type { LaplacianRow } from './laplacian.ts';
 import type { StackRow } from './stack.ts';
 import type { Spread } from './timing.ts';
@@ -15,6 +15,12 @@ export interface Table {
   /** What the columns mean, a line each. */
   readonly notes: readonly string[];
 }
+
+/** Where a benchmark ran: a browser, or Node with Dawn. */
+export const runtimeText = ({ browser, node, webgpu }: BenchResult['machine']): string =>
+  browser ?? `Node ${node?.slice(1)}, webgpu ${webgpu}`;
+/** A load average; browsers know none. */
+export const loadText = (load: number | undefined): string => (load === undefined ? 'unknown' : load.toFixed(1));
 
 /** Milliseconds to three digits or so. */
 export const ms = (ns: number): string => {

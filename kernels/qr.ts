@@ -241,6 +241,7 @@ function leftLooking(call: Call, lanes: number): Build {
     threads: lanes,
     groups: [B, 1, 1],
     subgroups: true,
+    barriers: true,
     uniforms: { rows: n },
     code: ({ A, work, Q }, uniforms) => {
       const saved = (p: number) => work(`matrix + k*${padded}u + ${p * lanes}u + lane`);

@@ -10,7 +10,12 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const source = join(root, 'site');
 
 /** The first one is shown first. */
-const PAGES = [{ file: 'look.html', script: 'look' }];
+const PAGES = [
+  { file: 'look.html', script: 'look' },
+  { file: 'measure.html', script: 'measure' },
+];
+/** What runs beside a page. */
+const WORKERS = ['measure'];
 
 const TYPES = {
   '.html': 'text/html; charset=utf-8',
@@ -28,7 +33,10 @@ export async function buildSite(folder) {
   mkdirSync(folder, { recursive: true });
   await build({
     absWorkingDir: root,
-    entryPoints: Object.fromEntries(PAGES.map(({ script }) => [script, `site/${script}/main.ts`])),
+    entryPoints: {
+      ...Object.fromEntries(PAGES.map(({ script }) => [script, `site/${script}/main.ts`])),
+      ...Object.fromEntries(WORKERS.map((name) => [`${name}-worker`, `site/${name}/worker.ts`])),
+    },
     outdir: join(folder, 'assets'),
     bundle: true,
     splitting: true,
@@ -42,6 +50,8 @@ export async function buildSite(folder) {
   });
   for (const file of [...PAGES.map((page) => page.file), 'style.css', 'icon.svg'])
     cpSync(join(source, file), join(folder, file));
+  cpSync(join(root, 'test', 'golden'), join(folder, 'golden'), { recursive: true });
+  cpSync(join(root, 'bench', 'results', 'llvmpipe.json'), join(folder, 'recorded', 'bench-llvmpipe.json'));
   for (const room of ['engine', 'systems']) copySources(join(root, room), join(folder, 'source', room));
 }
 

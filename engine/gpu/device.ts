@@ -160,7 +160,7 @@ export async function openDevice({ least = false }: DeviceOptions = {}): Promise
   const features = least ? [] : WANTED_FEATURES.filter((feature) => adapter.features.has(feature));
   const wanted = least ? {} : limitsOf(adapter.limits);
   const gpu = await adapter.requestDevice({ label: 'tapir', requiredFeatures: features, requiredLimits: wanted });
-  const name = description || device || vendor;
+  const name = description || device || [vendor, architecture].filter(Boolean).join(' ');
   return new Device(gpu, {
     name,
     vendor,

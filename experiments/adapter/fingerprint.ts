@@ -15,8 +15,11 @@ export interface Fingerprint {
   readonly cpu: string;
   readonly cores: number;
   readonly memoryGiB: number;
-  readonly node: string;
-  readonly webgpu: string;
+  /** Versions of Node and of the package `webgpu`, where Dawn runs in Node. */
+  readonly node?: string;
+  readonly webgpu?: string;
+  /** What a browser says of itself, where the figures come from a page. */
+  readonly browser?: string;
   readonly platform: string;
 }
 

@@ -97,7 +97,7 @@ describe.each(library.map((kernel) => ({ name: kernel.name, kernel })))('$name',
               writes,
             } = grid;
             const where = `${version.name} ${grid.label ?? ''} ${JSON.stringify(which)}`;
-            expect(/workgroupBarrier/.test(text), where).toBe(barriers);
+            expect(/Barrier\(/.test(text), where).toBe(barriers);
             expect(named(/\btapir_(\w+)\(/g), where).toEqual([...helpers].sort());
             expect(/\bsubgroup[A-Z]|\blane\b/.test(text), where).toBe(subgroups);
             const operands = Object.entries({ ...reads, ...writes }).filter(([, operand]) => operand);
