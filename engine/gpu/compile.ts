@@ -7,11 +7,12 @@ import { type Element, type Numbers, single, wordsOf } from './arithmetic.ts';
 import { kernelPieces } from './calls.ts';
 import type { Capabilities } from './kernel.ts';
 import { assignSlots, type Lifetime } from './memory.ts';
+import { pack } from './pack.ts';
 import { type Placement, place, type Update } from './place.ts';
 import type { CompileOptions, Plan, PlannedCall, PlannedValue, Slot, Source } from './plan.ts';
 import { type Step, schedule, UpdateConflict } from './schedule.ts';
 import { segmentPiece } from './segment.ts';
-import { type Draft, ownCode, type Piece, pack } from './shader.ts';
+import { type Draft, ownCode, type Piece } from './shader.ts';
 import { tasksOf } from './tasks.ts';
 
 /** Throws {@link BindingLimitError} where one value needs more buffers than the adapter binds, {@link UnknownVersionError}. */

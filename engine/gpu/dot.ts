@@ -4,6 +4,7 @@ import { sizeOf } from '../tape/shape.ts';
 import type { ParamsOf } from '../tape/tape.ts';
 import { addProduct } from './double-single.ts';
 import { type Call, grid, type Kernel, type Layout, operandBytes } from './kernel.ts';
+import { nestedSum } from './sums.ts';
 import { loop, when } from './wgsl.ts';
 
 export type MatmulParams = ParamsOf['matmul'];
@@ -41,16 +42,19 @@ function build({ params, inputs, outputs }: Call<MatmulParams>) {
     threads: 64,
     groups: [Math.ceil(size / 64), 1, 1],
     code: ({ a, b, y }) => {
-      const l = a(...batch, ...(ta ? ['k', row] : [row, 'k']));
-      const r = b(...batch, ...(tb ? [column, 'k'] : ['k', column]));
-      const next = double ? addProduct('dot', l, r, elements) : `dot + ${l} * ${r}`;
-      return [
-        'let i = group.x * 64u + thread;',
-        when(`i >= ${size}u`, 'return;'),
-        `var dot = ${double ? 'vec2f()' : '0.0'};`,
-        loop('k', left.shape.at(ta ? -2 : -1)!, `dot = ${next};`),
-        `${y(...at)} = ${double ? 'ds_normal(dot)' : 'dot'};`,
-      ];
+      const l = (k: string) => a(...batch, ...(ta ? [k, row] : [row, k]));
+      const r = (k: string) => b(...batch, ...(tb ? [column, k] : [k, column]));
+      const depth = left.shape.at(ta ? -2 : -1)!;
+      const start = ['let i = group.x * 64u + thread;', when(`i >= ${size}u`, 'return;')];
+      if (double)
+        return [
+          start,
+          'var dot = vec2f();',
+          loop('k', depth, `dot = ${addProduct('dot', l('k'), r('k'), elements)};`),
+          `${y(...at)} = ds_normal(dot);`,
+        ];
+      const { code, sum } = nestedSum(depth, (dot, k) => `${dot} += ${l(k)} * ${r(k)};`);
+      return [start, code, `${y(...at)} = ${sum};`];
     },
   });
   return { stages: [[product]] };

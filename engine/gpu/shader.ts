@@ -4,9 +4,8 @@
  */
 import type { Helper } from '../tape/ops.ts';
 import type { Element } from './arithmetic.ts';
-import { BYTES } from './grids.ts';
 import { helpers } from './helpers.ts';
-import type { Capabilities, Grid, SharedArray } from './kernel.ts';
+import type { Grid, SharedArray } from './kernel.ts';
 import { block, type Code, choose, lengthOf, wgsl, when } from './wgsl.ts';
 
 type Access = 'read' | 'read_write';
@@ -56,34 +55,6 @@ export interface Draft {
 
 /** Workgroups along an axis of a dispatch: the default limit of WebGPU. */
 const MAX_GROUPS = 65535;
-/** Characters of code that different calls may bring into one dispatch of llvmpipe, whose compiler takes long over long ones. */
-const SOFTWARE_CODE = 10_000;
-
-/**
- * Puts bundles of pieces, none of which depends on another, into few dispatches. A bundle that stands `apart` has one of
- * its own; one that exceeds the adapter's limits is split.
- */
-export function pack(
-  bundles: readonly (readonly Piece[])[],
-  device: Capabilities,
-  apart: (bundle: readonly Piece[]) => boolean,
-): Draft[] {
-  const most = device.software ? SOFTWARE_CODE : Number.POSITIVE_INFINITY;
-  const shared: Piece[][] = [];
-  const alone: (readonly Piece[])[] = [];
-  for (const bundle of bundles.toSorted((a, b) => charactersOf(b) - charactersOf(a))) {
-    const room = shared.find((pieces) => {
-      const all = [...pieces, ...bundle];
-      return charactersOf(all) <= most && fits(all, device);
-    });
-    if (!fits(bundle, device)) alone.push(...bundle.map((piece) => [piece]));
-    else if (apart(bundle)) alone.push(bundle);
-    else if (room) room.push(...bundle);
-    else shared.push([...bundle]);
-  }
-  return [...alone, ...shared].map(draftOf);
-}
-
 /** A piece's code under the names of its own labels. */
 interface OwnCode {
   readonly text: string;
@@ -106,29 +77,12 @@ export function ownCode(piece: Piece): OwnCode {
   return own;
 }
 
-const kindOf = (piece: Piece): string => ownCode(piece).kind;
+export const kindOf = (piece: Piece): string => ownCode(piece).kind;
 
-/** Characters of code, that of each kind once. */
-function charactersOf(pieces: readonly Piece[]): number {
-  const codes = new Map(pieces.map((piece) => [kindOf(piece), ownCode(piece).characters]));
-  return [...codes.values()].reduce((sum, characters) => sum + characters, 0);
-}
-
-/** Whether pieces fit one dispatch: bindings, workgroup memory, and workgroups of one size or parts of it. */
-function fits(pieces: readonly Piece[], { maxStorageBuffers, workgroupMemory }: Capabilities): boolean {
-  const threads = threadsOf(pieces);
-  const memory = sharedOf(pieces).reduce((sum, { of, length }) => sum + length * BYTES[of], 0);
-  return (
-    bindingsOf(pieces).length <= maxStorageBuffers &&
-    memory <= workgroupMemory &&
-    pieces.every((piece) => piece.threads === threads || (threads % piece.threads === 0 && !piece.barriers))
-  );
-}
-
-const threadsOf = (pieces: readonly Piece[]) => Math.max(...pieces.map(({ threads }) => threads));
+export const threadsOf = (pieces: readonly Piece[]) => Math.max(...pieces.map(({ threads }) => threads));
 
 /** Arrays in workgroup memory. A workgroup runs one piece, so equal names serve all pieces. */
-function sharedOf(pieces: readonly Piece[]): (SharedArray & { name: string })[] {
+export function sharedOf(pieces: readonly Piece[]): (SharedArray & { name: string })[] {
   const arrays = new Map<string, SharedArray & { name: string }>();
   for (const { shared = {} } of pieces)
     for (const [label, { of, length }] of Object.entries(shared)) {
@@ -163,7 +117,7 @@ function named(piece: Piece, pieces: readonly Piece[]): Code {
 }
 
 /** Bindings of pieces in order of appearance. */
-function bindingsOf(pieces: readonly Piece[]): { name: string; root: number; access: Access; of: Element }[] {
+export function bindingsOf(pieces: readonly Piece[]): { name: string; root: number; access: Access; of: Element }[] {
   const nameOf = naming(pieces);
   const bindings = new Map<string, { name: string; root: number; access: Access; of: Element }>();
   for (const use of pieces.flatMap(({ bound }) => bound)) {
@@ -174,7 +128,8 @@ function bindingsOf(pieces: readonly Piece[]): { name: string; root: number; acc
   return [...bindings.values()];
 }
 
-function draftOf(pieces: readonly Piece[]): Draft {
+/** The shader of pieces that share a dispatch. */
+export function draftOf(pieces: readonly Piece[]): Draft {
   const bindings = bindingsOf(pieces);
   const offsets = pieces.flatMap((piece, k) =>
     valuesOf(piece).map(({ label, at }) => ({ field: pieces.length === 1 ? label : `${label}_${k}`, at })),

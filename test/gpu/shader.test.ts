@@ -1,6 +1,7 @@
 /** Pieces of work that share a dispatch: what shares one, and that each still computes what it did alone. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Names, type Piece, pack } from '../../engine/gpu/shader.ts';
+import { pack } from '../../engine/gpu/pack.ts';
+import type { Names, Piece } from '../../engine/gpu/shader.ts';
 import {
   add,
   type Capabilities,
