@@ -1,9 +1,9 @@
 /** The command `tapir bench`. */
-import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Command } from 'commander';
 import type { Library } from '../engine/index.ts';
 import { tunedChoices } from '../experiments/adapter/tune-cache.ts';
+import { integer } from '../experiments/command/options.ts';
 import {
   type Global,
   jsonOption,
@@ -13,7 +13,9 @@ import {
   untunedOption,
   withDevice,
 } from '../experiments/command/output.ts';
-import { integer, UsageError } from '../experiments/training/settings.ts';
+import { replaceFile } from '../experiments/disk/atomic.ts';
+import { exists, isFolder } from '../experiments/disk/files.ts';
+import { UsageError } from '../experiments/training/settings.ts';
 import { library as shipped } from '../kernels/index.ts';
 import { bench, parts, select } from './bench.ts';
 import { compare, comparisonText, readResult } from './compare.ts';
@@ -55,7 +57,7 @@ export function benchCommand(library: Library = shipped, peers?: readonly PeerSp
       const selection = select(library, { names, quick, ...(only === undefined ? {} : { only }) });
       if (out !== undefined) demandWritable('--out', out);
       if (options.markdown !== undefined) demandWritable('--markdown', options.markdown);
-      if (authors !== undefined && !existsSync(authors))
+      if (authors !== undefined && !exists(authors))
         throw new UsageError(`--authors ${authors}: there is no such folder; name a checkout of the authors' code`);
       const status = statusLine('measuring');
       const result = await withDevice((device) =>
@@ -69,8 +71,8 @@ export function benchCommand(library: Library = shipped, peers?: readonly PeerSp
           onStart: status.show,
         }),
       ).finally(status.clear);
-      if (out !== undefined) writeFileSync(out, `${JSON.stringify(result, null, 1)}\n`);
-      if (options.markdown !== undefined) writeFileSync(options.markdown, markdown(result));
+      if (out !== undefined) replaceFile(out, `${JSON.stringify(result, null, 1)}\n`);
+      if (options.markdown !== undefined) replaceFile(options.markdown, markdown(result));
       say(report(result), { json: json ?? false });
       if (json) putJson(result);
       const validated = [...(result.kernels ?? []), ...(result.laplacian ?? [])];
@@ -98,7 +100,6 @@ function compareCommand(): Command {
 /** Throws {@link UsageError} before minutes are spent on what cannot be kept. */
 function demandWritable(option: string, file: string): void {
   const folder = dirname(file);
-  if (!existsSync(folder) || !statSync(folder).isDirectory())
-    throw new UsageError(`${option} ${file}: there is no folder ${folder}; create it first`);
-  if (existsSync(file) && !statSync(file).isFile()) throw new UsageError(`${option} ${file} is a folder; name a file`);
+  if (!isFolder(folder)) throw new UsageError(`${option} ${file}: there is no folder ${folder}; create it first`);
+  if (isFolder(file)) throw new UsageError(`${option} ${file} is a folder; name a file`);
 }

@@ -1,5 +1,5 @@
 /** Two runs of the benchmark on one machine: what became slower or larger, beyond noise. */
-import { existsSync, readFileSync } from 'node:fs';
+import { readText } from '../experiments/disk/files.ts';
 import { table } from '../experiments/show/table.ts';
 import { UsageError } from '../experiments/training/settings.ts';
 import type { BenchResult } from './bench.ts';
@@ -116,10 +116,11 @@ function changeOf(figure: string, was: Spread, is: Spread, drift: number): Chang
 
 /** Reads what `tapir bench --out` wrote. Throws {@link UsageError}. */
 export function readResult(path: string): BenchResult {
-  if (!existsSync(path)) throw new UsageError(`there is no file ${path}; tapir bench --out writes one`);
+  const text = readText(path);
+  if (text === undefined) throw new UsageError(`there is no file ${path}; tapir bench --out writes one`);
   let result: Partial<BenchResult> | null;
   try {
-    result = JSON.parse(readFileSync(path, 'utf8')) as Partial<BenchResult> | null;
+    result = JSON.parse(text) as Partial<BenchResult> | null;
   } catch {
     result = null;
   }

@@ -1,19 +1,13 @@
 /** The command `tapir tune`. */
-import { existsSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import type { Device, Library } from '../engine/index.ts';
 import { cachePath, forgetCache, readCache, type TuneCache, writeCache } from '../experiments/adapter/tune-cache.ts';
+import { choice, integer, seedList } from '../experiments/command/options.ts';
 import { type Global, jsonOption, putJson, say, withDevice } from '../experiments/command/output.ts';
+import { exists } from '../experiments/disk/files.ts';
 import { table } from '../experiments/show/table.ts';
 import { optimizers, weightings } from '../experiments/training/hyperparameters.ts';
-import {
-  choice,
-  integer,
-  problemFor,
-  resolveSettings,
-  seedList,
-  UsageError,
-} from '../experiments/training/settings.ts';
+import { problemFor, resolveSettings, UsageError } from '../experiments/training/settings.ts';
 import type { TrainerOptions } from '../experiments/training/tapes.ts';
 import { library as shipped } from '../kernels/index.ts';
 import { type Optimizer, systems } from '../systems/index.ts';
@@ -165,7 +159,7 @@ function cacheText(cache: TuneCache, device: Device, path: string): string {
 
 async function forget(device: Device, options: Options): Promise<void> {
   const path = cachePath(device);
-  const count = existsSync(path) ? Object.keys(readCache(device, () => {})).length : 0;
+  const count = exists(path) ? Object.keys(readCache(device, () => {})).length : 0;
   const removed = forgetCache(device);
   if (options.json) putJson({ adapter: device.info.name, file: path, removed, calls: count });
   else if (removed) say(`removed ${path}, ${count} calls`, options);

@@ -94,6 +94,22 @@ function strangers(files: readonly Source[], name: string, room: string): string
     .map(({ path }) => `${path} imports ${name}`);
 }
 
+/** Files that import Node's own modules among all that some files import, as values. */
+function nodeReachedFrom(roots: readonly string[], files: readonly Source[]): string[] {
+  const byPath = new Map(files.map((file) => [file.path, file.text]));
+  const seen = new Set<string>();
+  const visit = (path: string): string[] => {
+    const text = byPath.get(path);
+    if (text === undefined || seen.has(path)) return [];
+    seen.add(path);
+    const names = importsOf(text.replace(/^import type [^;]*;/gm, ''));
+    return names.flatMap((name) =>
+      name.startsWith('node:') ? [`${path} imports ${name}`] : visit(target(path, name)),
+    );
+  };
+  return roots.flatMap(visit);
+}
+
 /** What engine/tape may not know: other parts of the house, packages, the GPU. */
 function beyondTape({ path, text }: Source): string[] {
   const foreign = importsOf(text).filter((name) => !target(path, name).startsWith('engine/tape/'));
@@ -133,8 +149,33 @@ describe('imports', () => {
     expect(circles(round)).toEqual(['kernels/a.ts -> kernels/b.ts -> kernels/a.ts']);
   });
 
-  it('of commander are in experiments/command only', () => {
+  it('of commander are in experiments/command only, those of node:fs in experiments/disk', () => {
     expect(strangers(sources, 'commander', 'experiments/command')).toEqual([]);
+    expect(strangers(sources, 'node:fs', 'experiments/disk')).toEqual([]);
+    const reader = { path: 'experiments/sweep/x.ts', text: "import { readFileSync } from 'node:fs';" };
+    expect(strangers([reader], 'node:fs', 'experiments/disk')).toEqual(['experiments/sweep/x.ts imports node:fs']);
+  });
+
+  it('of node: are in no file of experiments/training: it runs in a browser, but for what experiments/disk does for it', () => {
+    const training = sources.filter(({ path }) => path.startsWith('experiments/training/'));
+    expect(training.length).toBeGreaterThan(8);
+    expect(training.filter(({ text }) => importsOf(text).some((name) => name.startsWith('node:')))).toEqual([]);
+  });
+
+  it('of files lead from the loop and the trainer to nothing of Node', () => {
+    const roots = ['loop', 'trainer', 'recorder', 'record', 'plans'].map((name) => `experiments/training/${name}.ts`);
+    expect(nodeReachedFrom(roots, sources)).toEqual([]);
+    expect(nodeReachedFrom(['experiments/training/train.ts'], sources)).not.toEqual([]);
+  });
+
+  it('of Trainer.run are in the loop, and where a trainer itself is verified', () => {
+    const callers = sources.filter(
+      ({ path, text }) => path.startsWith('experiments/') && /\btrainer\.run\(/.test(text),
+    );
+    expect(callers.map(({ path }) => path)).toEqual([
+      'experiments/training/loop.ts',
+      'experiments/verify/trajectory.ts',
+    ]);
   });
 
   it('would be caught pointing the other way', () => {

@@ -1,11 +1,11 @@
 /** What `tapir tune` found, on disk: one readable JSON file for each adapter, in the user's cache folder. */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, isAbsolute, join } from 'node:path';
+import { basename, dirname, isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import type { Device } from '../../engine/index.ts';
-import { RunFolderError, replaceFile } from '../disk/run-folder.ts';
+import { RunFolderError, writeFiles } from '../disk/atomic.ts';
+import { readText, remove } from '../disk/files.ts';
 import type { Choices } from './choices.ts';
 import { fingerprint } from './fingerprint.ts';
 
@@ -51,9 +51,9 @@ export function cachePath(device: Device): string {
 /** Empty where there is no file; one that cannot be read is reported through `warn` in one line and counts as none. */
 export function readCache(device: Device, warn: (line: string) => void = complain): TuneCache {
   const path = cachePath(device);
-  if (!existsSync(path)) return {};
   try {
-    return cacheSchema.parse(JSON.parse(readFileSync(path, 'utf8'))).calls;
+    const text = readText(path);
+    return text === undefined ? {} : cacheSchema.parse(JSON.parse(text)).calls;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const why = error instanceof SyntaxError || error instanceof z.ZodError ? 'it is damaged' : (code ?? 'unknown');
@@ -69,8 +69,8 @@ export function writeCache(device: Device, calls: TuneCache): string {
   const path = cachePath(device);
   const all = { ...readCache(device, () => {}), ...calls };
   try {
-    mkdirSync(dirname(path), { recursive: true });
-    replaceFile(path, `${JSON.stringify({ format: FORMAT, adapter: identityOf(device), calls: all }, null, 1)}\n`);
+    const text = `${JSON.stringify({ format: FORMAT, adapter: identityOf(device), calls: all }, null, 1)}\n`;
+    writeFiles(dirname(path), new Map([[basename(path), text]]));
   } catch (error) {
     throw unusable(path, error);
   }
@@ -81,9 +81,7 @@ export function writeCache(device: Device, calls: TuneCache): string {
 export function forgetCache(device: Device): boolean {
   const path = cachePath(device);
   try {
-    const there = existsSync(path);
-    rmSync(path, { force: true });
-    return there;
+    return remove(path);
   } catch (error) {
     throw unusable(path, error);
   }

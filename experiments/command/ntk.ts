@@ -5,17 +5,8 @@ import { systemNamed, systems } from '../../systems/index.ts';
 import { comparison, comparisonText, studyText, writeStudies } from '../ntk/report.ts';
 import { checkPoints, PUBLISHED, type Study, type StudyOptions, study } from '../ntk/study.ts';
 import { optimizers, weightings } from '../training/hyperparameters.ts';
-import {
-  assignment,
-  choice,
-  integer,
-  number,
-  resolveSettings,
-  seed,
-  seedList,
-  type TrainOptions,
-  UsageError,
-} from '../training/settings.ts';
+import { resolveSettings, type TrainOptions, UsageError } from '../training/settings.ts';
+import { assignment, choice, integer, number, seed, seedList } from './options.ts';
 import { type Global, jsonOption, pinOption, putJson, say, withDevice } from './output.ts';
 
 interface NtkOptions extends TrainOptions, Global {

@@ -1,7 +1,7 @@
 /** What the commands share: output, the device, common options. */
 import { Option } from 'commander';
 import { type Device, type DeviceOptions, openDevice } from '../../engine/index.ts';
-import { versionPin } from '../training/settings.ts';
+import { versionPin } from './options.ts';
 
 export interface Global {
   readonly json?: boolean;

@@ -16,7 +16,8 @@ import {
 } from '../sweep/plan.ts';
 import { type Overrides, presetNamed, presets } from '../sweep/presets.ts';
 import { type SweepOutcome, sweep } from '../sweep/sweep.ts';
-import { integer, number, seedList, UsageError } from '../training/settings.ts';
+import { UsageError } from '../training/settings.ts';
+import { integer, number, seedList } from './options.ts';
 import {
   type Global,
   interruptible,

@@ -10,22 +10,16 @@ import { memoryText } from '../training/plans.ts';
 import { DivergenceError } from '../training/recorder.ts';
 import {
   type AnyTrainOptions,
-  assignment,
-  choice,
-  integer,
-  number,
   problemFor,
   resolveSettings,
   resumedSettings,
-  seed,
-  seedList,
   settingsFor,
-  share,
   type TrainOptions,
   UsageError,
 } from '../training/settings.ts';
 import { type TrainSummary, train } from '../training/train.ts';
 import { explain, type Subject, subjects } from './explain.ts';
+import { assignment, choice, integer, number, seed, seedList, share } from './options.ts';
 import {
   type Global,
   interruptible,

@@ -1,6 +1,5 @@
 /** What a study of the tangent kernel found: as text, as JSON, as a page with figures. */
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { attempt, writeFiles } from '../disk/atomic.ts';
 import { escaped, figure, page } from '../show/html.ts';
 import { table } from '../show/table.ts';
 import { figures } from './figures.ts';
@@ -99,12 +98,18 @@ export function studyText({
 
 /** Writes ntk.json, the figures, and ntk.html with the tables and the figures together. */
 export function writeStudies(folder: string, document: unknown, studies: readonly Study[]): void {
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, 'ntk.json'), `${JSON.stringify(document, null, 1)}\n`);
-  for (const each of studies)
-    for (const [name, svg] of Object.entries(figures(each)))
-      writeFileSync(join(folder, studies.length > 1 ? `${each.system}-${name}` : name), svg);
-  writeFileSync(join(folder, 'ntk.html'), studiesPage(studies));
+  const drawn = studies.flatMap((each) =>
+    Object.entries(figures(each)).map(([name, svg]): [string, string] => [
+      studies.length > 1 ? `${each.system}-${name}` : name,
+      svg,
+    ]),
+  );
+  const files = new Map([
+    ['ntk.json', `${JSON.stringify(document, null, 1)}\n`],
+    ...drawn,
+    ['ntk.html', studiesPage(studies)],
+  ]);
+  attempt(folder, () => writeFiles(folder, files));
 }
 
 function studiesPage(studies: readonly Study[]): string {

@@ -1,7 +1,7 @@
 /** What a sweep found, held beside the paper: statistics over seeds, ratios, what is missing and what is far off. */
-import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemNamed } from '../../systems/index.ts';
+import { readText } from '../disk/files.ts';
 import { readSweep, type SweepRecord } from '../sweep/folder.ts';
 import { presetNamed, publishedEpochs, type RunPlan } from '../sweep/presets.ts';
 import { type Method, methodName, type PublishedCell, published, publishedCell } from '../sweep/published.ts';
@@ -101,10 +101,10 @@ export function readRuns(path: string): Found {
   const damaged: string[] = [];
   for (const run of record.runs) {
     const { id } = run;
-    const file = join(path, 'runs', id, 'summary.json');
-    if (!existsSync(file)) continue;
+    const text = readText(join(path, 'runs', id, 'summary.json'));
+    if (text === undefined) continue;
     try {
-      const summary = summarySchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+      const summary = summarySchema.parse(JSON.parse(text));
       histories.set(id, historyOf(path, run));
       summaries.set(id, summary);
     } catch {

@@ -1,7 +1,7 @@
 /** Figures of a report as SVG: error against coupling, histories by method, fields of single runs. */
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { knownValues } from '../../systems/index.ts';
+import { exists } from '../disk/files.ts';
 import { readSafetensors } from '../disk/safetensors.ts';
 import { draw } from '../show/draw.ts';
 import { type Box, curve, Figure, type Lines, linear, logarithmic, type Point, WIDTH } from '../show/figure.ts';
@@ -154,7 +154,7 @@ export const fieldRuns = (found: Found, report: SystemReport): RunPlan[] =>
 /** What a run left of its fields, beside the exact ones; undefined where it left none. Throws SafetensorsError. */
 export function fieldsOfRun(path: string, { summaries }: Found, run: RunPlan): FieldPicture[] | undefined {
   const file = join(path, 'runs', run.id, 'fields.safetensors');
-  if (!existsSync(file)) return undefined;
+  if (!exists(file)) return undefined;
   const system = systemOf(run);
   const points = system.evaluation();
   return [...readSafetensors(file).tensors].map(([name, { data }]) => ({

@@ -1,14 +1,12 @@
 /** Histories of the runs of a sweep, and what their errors are once training has settled. */
-import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readText } from '../disk/files.ts';
 import type { RunPlan } from '../sweep/presets.ts';
 import { type Line, lineSchema } from '../training/record.ts';
 
 /** Looks at a run, oldest first; none where it left none. */
 export function historyOf(path: string, { id }: RunPlan): Line[] {
-  const file = join(path, 'runs', id, 'metrics.jsonl');
-  if (!existsSync(file)) return [];
-  return readFileSync(file, 'utf8')
+  return (readText(join(path, 'runs', id, 'metrics.jsonl')) ?? '')
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => lineSchema.parse(JSON.parse(line)));

@@ -1,8 +1,7 @@
 /** A sweep beside the paper, as Markdown and as one HTML page. */
-import { mkdirSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
 import { type Device, NoAdapterError, openDevice } from '../../engine/index.ts';
-import { failure, replaceFile } from '../disk/run-folder.ts';
+import { attempt, writeFiles } from '../disk/atomic.ts';
 import { systemOf } from '../sweep/presets.ts';
 import { UsageError } from '../training/settings.ts';
 import { type Found, type Report, readRuns, reportOf } from './data.ts';
@@ -27,13 +26,11 @@ export async function writeReport(path: string, out = join(path, 'report')): Pro
   const found = readRuns(path);
   const report = reportOf(found);
   const page = htmlOf(report, await withSurfaces((device) => figuresOf(path, found, report, device)));
-  try {
-    mkdirSync(dirname(stem), { recursive: true });
-    replaceFile(markdown, markdownOf(report, basename(html)));
-    replaceFile(html, page);
-  } catch (error) {
-    throw failure(stem, error);
-  }
+  const files = new Map([
+    [basename(markdown), markdownOf(report, basename(html))],
+    [basename(html), page],
+  ]);
+  attempt(stem, () => writeFiles(dirname(stem), files));
   return { report, markdown, html };
 }
 

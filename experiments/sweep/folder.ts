@@ -2,11 +2,11 @@
  * The folder of a sweep: `sweep.json` holds the plan, `runs/ID/` each finished run, `groups/` checkpoints of what is under
  * way. A run's folder appears whole or not at all; several processes may work in one sweep folder.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Choices } from '../adapter/choices.ts';
-import { failure, lock, RunFolderError, replaceFile } from '../disk/run-folder.ts';
+import { appear, attempt, type Files, lock, RunFolderError, replaceFile } from '../disk/atomic.ts';
+import { exists, isFolder, makeFolder, namesIn, readText, remove } from '../disk/files.ts';
 import { UsageError } from '../training/settings.ts';
 import type { SweepPlan } from './plan.ts';
 import type { RunPlan } from './presets.ts';
@@ -38,16 +38,14 @@ const recordSchema = z.object({
 /** What sweep.json says. Throws {@link UsageError} where there is none or it cannot be read. */
 export function readSweep(path: string): SweepRecord {
   const file = join(path, PLAN);
-  if (!existsSync(file)) throw new UsageError(`${path} holds no sweep: there is no ${PLAN}`);
+  const text = readText(file);
+  if (text === undefined) throw new UsageError(`${path} holds no sweep: there is no ${PLAN}`);
   try {
-    return recordSchema.parse(JSON.parse(readFileSync(file, 'utf8'))) as unknown as SweepRecord;
+    return recordSchema.parse(JSON.parse(text)) as unknown as SweepRecord;
   } catch {
     throw new UsageError(`${file} is not the plan of a sweep; choose another folder`);
   }
 }
-
-/** Files of a run by name. */
-export type Files = ReadonlyMap<string, string | Uint8Array>;
 
 /** Every method throws {@link RunFolderError} where the disk refuses. */
 export class SweepFolder {
@@ -65,10 +63,10 @@ export class SweepFolder {
    * Writes nothing.
    */
   static check(path: string, plan: SweepPlan): void {
-    if (!existsSync(path)) return;
-    if (!statSync(path).isDirectory()) throw new RunFolderError(`${path} is a file; choose a folder with --out`);
-    if (!existsSync(join(path, PLAN))) {
-      if (!existsSync(join(path, 'config.json'))) return;
+    if (!exists(path)) return;
+    if (!isFolder(path)) throw new RunFolderError(`${path} is a file; choose a folder with --out`);
+    if (!exists(join(path, PLAN))) {
+      if (!exists(join(path, 'config.json'))) return;
       throw new UsageError(`${path} holds a training run, not a sweep; choose another --out`);
     }
     const difference = differenceOf(readSweep(path), plan);
@@ -85,15 +83,15 @@ export class SweepFolder {
     const { groups: _, ...rest } = plan;
     const record: SweepRecord = { format: FORMAT, created: new Date().toISOString(), command, choices, ...rest };
     attempt(path, () => {
-      for (const name of ['runs', 'groups']) mkdirSync(join(path, name), { recursive: true });
-      if (!existsSync(join(path, PLAN))) replaceFile(join(path, PLAN), `${JSON.stringify(record, null, 1)}\n`);
+      for (const name of ['runs', 'groups']) makeFolder(join(path, name));
+      if (!exists(join(path, PLAN))) replaceFile(join(path, PLAN), `${JSON.stringify(record, null, 1)}\n`);
     });
     return new SweepFolder(path, readSweep(path).choices ?? {});
   }
 
   /** Whether a run is there, diverged or not. */
   finished(id: string): boolean {
-    return existsSync(join(this.path, 'runs', id, 'summary.json'));
+    return exists(join(this.path, 'runs', id, 'summary.json'));
   }
 
   /** Writes a finished run in one step; leaves one that is there already, and returns false then. */
@@ -101,14 +99,10 @@ export class SweepFolder {
     if (this.finished(id)) return false;
     const draft = join(this.path, 'runs', `.${id}.${process.pid}.tmp`);
     return this.#attempt(() => {
-      rmSync(draft, { recursive: true, force: true });
       try {
-        mkdirSync(draft, { recursive: true });
-        for (const [name, contents] of files) replaceFile(join(draft, name), contents);
-        renameSync(draft, join(this.path, 'runs', id));
+        appear(join(this.path, 'runs', id), draft, files);
         return true;
       } catch (error) {
-        rmSync(draft, { recursive: true, force: true });
         if (!this.finished(id)) throw error;
         return false;
       }
@@ -119,7 +113,7 @@ export class SweepFolder {
   lockGroup(id: string, runs: readonly RunPlan[]): (() => void) | string {
     const path = this.#group(id);
     return this.#attempt(() => {
-      mkdirSync(path, { recursive: true });
+      makeFolder(path);
       let unlock: () => void;
       try {
         unlock = lock(path);
@@ -128,9 +122,8 @@ export class SweepFolder {
         throw error;
       }
       const drafts = new RegExp(`^\\.(${runs.map((run) => run.id.replaceAll('.', '\\.')).join('|')})\\.\\d+\\.tmp$`);
-      for (const name of readdirSync(join(this.path, 'runs')))
-        if (drafts.test(name)) rmSync(join(this.path, 'runs', name), { recursive: true, force: true });
-      for (const name of readdirSync(path)) if (name.endsWith('.tmp')) rmSync(join(path, name), { force: true });
+      for (const name of namesIn(join(this.path, 'runs'))) if (drafts.test(name)) remove(join(this.path, 'runs', name));
+      for (const name of namesIn(path)) if (name.endsWith('.tmp')) remove(join(path, name));
       return unlock;
     });
   }
@@ -138,7 +131,7 @@ export class SweepFolder {
   /** Checkpoints of stacks of a group, by path. */
   checkpoints(id: string): string[] {
     const path = this.#group(id);
-    const names = this.#attempt(() => (existsSync(path) ? readdirSync(path) : []));
+    const names = this.#attempt(() => namesIn(path));
     return names
       .filter((name) => name.endsWith('.safetensors'))
       .sort()
@@ -150,7 +143,7 @@ export class SweepFolder {
   }
 
   dropCheckpoint(id: string, name: string): void {
-    this.#attempt(() => rmSync(join(this.#group(id), `${name}.safetensors`), { force: true }));
+    this.#attempt(() => void remove(join(this.#group(id), `${name}.safetensors`)));
   }
 
   #group(id: string): string {
@@ -159,14 +152,6 @@ export class SweepFolder {
 
   #attempt<T>(action: () => T): T {
     return attempt(this.path, action);
-  }
-}
-
-function attempt<T>(path: string, action: () => T): T {
-  try {
-    return action();
-  } catch (error) {
-    throw failure(path, error);
   }
 }
 

@@ -1,5 +1,6 @@
 /** Trains one stack of runs of a sweep to its end, or until asked to stop. */
 import { problemOf } from '../../systems/index.ts';
+import type { Files } from '../disk/atomic.ts';
 import { encodeSafetensors, tensor } from '../disk/safetensors.ts';
 import { writeWeights } from '../training/checkpoint.ts';
 import { atMostEvery, type Look, loop, msPerStep, type Observer, type Pace } from '../training/loop.ts';
@@ -8,7 +9,7 @@ import { byTerm, emptyRecord, recording, resultOf, scoreOf, thinned, watchDiverg
 import type { TrainerOptions } from '../training/tapes.ts';
 import { type Backend, Trainer } from '../training/trainer.ts';
 import { encodeState, readState, stackName } from './checkpoint.ts';
-import type { Files, SweepFolder } from './folder.ts';
+import type { SweepFolder } from './folder.ts';
 import { type RunPlan, systemOf } from './presets.ts';
 
 export interface StackSession {

@@ -1,10 +1,9 @@
 /** Weights for others to read, and checkpoints from which training goes on bit for bit. */
 
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../../engine/index.ts';
 import { type Run, type Stack, unflatten } from '../../systems/index.ts';
+import { exists } from '../disk/files.ts';
 import type { RunFolder } from '../disk/run-folder.ts';
 import { encodeSafetensors, readSafetensors, type Tensor, tensor } from '../disk/safetensors.ts';
 import type { Snapshot } from './loop.ts';
@@ -45,8 +44,8 @@ export function writeCheckpoint(
 }
 
 function readSaved(out: string) {
-  const path = join(out, CHECKPOINT);
-  if (!existsSync(path))
+  const path = `${out}/${CHECKPOINT}`;
+  if (!exists(path))
     throw new CheckpointError(
       `${out} has no ${CHECKPOINT}: its run was stopped before the first; start again with another --out`,
     );

@@ -1,8 +1,5 @@
 /** A training run's settings: from options as typed to everything resolved, which is what config.json holds. */
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { UnknownVersionError, UserError } from '../../engine/index.ts';
-import { library } from '../../kernels/index.ts';
+import { UserError } from '../../engine/index.ts';
 import type { Weighting } from '../../optim/index.ts';
 import {
   type Optimizer,
@@ -12,6 +9,7 @@ import {
   seeded,
   systemNamed,
 } from '../../systems/index.ts';
+import { readConfig } from '../disk/run-folder.ts';
 
 import { gaussNewtonFor, hyperparametersFor, type Method, type Precision } from './hyperparameters.ts';
 import { configSchema, type FirstOrderSettings, type TrainSettings } from './record.ts';
@@ -104,91 +102,30 @@ export function settingsFor(name: string, options: AnyTrainOptions): TrainSettin
 
 const dashed = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
-/** Settings of the run in a folder, with more epochs if asked for. Throws {@link UsageError}. */
+/** Settings of a run that is continued, with more epochs if asked for. Throws {@link UsageError}. */
 export function resumedSettings(folder: string, name: string, { epochs, ...rest }: AnyTrainOptions): TrainSettings {
   const extra = Object.entries(rest).filter(([, value]) => value !== undefined);
   if (extra.length > 0)
     throw new UsageError(
       `--resume goes on with the settings in ${folder}; only --epochs can be changed, not --${dashed(extra[0]![0])}`,
     );
-  const path = join(folder, 'config.json');
-  if (!existsSync(path)) throw new UsageError(`${folder} holds no run to resume: there is no config.json`);
-  let settings: TrainSettings;
-  try {
-    settings = configSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
-  } catch {
-    throw new UsageError(`${path} is not the configuration of a run; start again with another --out`);
-  }
+  const { format: _, ...settings } = configIn(folder);
   if (settings.system !== name) throw new UsageError(`${folder} holds a run of ${settings.system}, not of ${name}`);
   return { ...settings, epochs: epochs ?? settings.epochs };
+}
+
+function configIn(folder: string) {
+  let config: unknown;
+  try {
+    config = readConfig(folder);
+    if (config !== undefined) return configSchema.parse(config);
+  } catch {
+    throw new UsageError(`${folder}/config.json is not the configuration of a run; start again with another --out`);
+  }
+  throw new UsageError(`${folder} holds no run to resume: there is no config.json`);
 }
 
 /** The problem that settings describe: one run for each seed. */
 export function problemFor({ system, parameters, network, seeds }: TrainSettings): Problem {
   return seeded(systemNamed(system), parameters, seeds, network);
-}
-
-export function integer(name: string, low: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (text.trim() === '' || !Number.isInteger(value) || value < low)
-      throw new UsageError(`${name} must be a whole number of at least ${low}, not ${text}`);
-    return value;
-  };
-}
-
-export function number(name: string, positive = false): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (text.trim() === '' || !Number.isFinite(value) || (positive && value <= 0))
-      throw new UsageError(`${name} must be a ${positive ? 'positive' : 'finite'} number, not ${text}`);
-    return value;
-  };
-}
-
-/** A share below one. */
-export function share(text: string): number {
-  const value = number('--momentum')(text);
-  if (value < 0 || value >= 1) throw new UsageError(`--momentum must be at least 0 and below 1, not ${text}`);
-  return value;
-}
-
-/** A seed: what PyTorch's generator takes, as far as 32 bits. */
-export function seed(text: string): number {
-  const value = integer('--seed', 0)(text);
-  if (value >= 2 ** 32) throw new UsageError(`--seed must be below 2^32, not ${text}`);
-  return value;
-}
-
-export function seedList(text: string): number[] {
-  return text.split(',').map(seed);
-}
-
-/** Collects `name=value` of repeated `--set`. */
-export function assignment(text: string, sofar: Record<string, number> = {}): Record<string, number> {
-  const [, name, value] = /^([A-Za-z]\w*)=(.+)$/.exec(text) ?? [];
-  if (!name || value === undefined) throw new UsageError(`--set takes name=value, not ${text}`);
-  return { ...sofar, [name]: number(`--set ${name}`)(value) };
-}
-
-export function choice<T extends string>(name: string, all: readonly T[]): (text: string) => T {
-  return (text) => {
-    const found = all.find((candidate) => candidate === text);
-    if (!found) throw new UsageError(`${name} must be one of ${all.join(', ')}, not ${text}`);
-    return found;
-  };
-}
-
-/** Collects `name=version` of repeated `--kernel`. */
-export function versionPin(
-  text: string,
-  sofar: Readonly<Record<string, string>> = {},
-): Readonly<Record<string, string>> {
-  const [, name, version] = /^(.+)=([\w-]+)$/.exec(text) ?? [];
-  if (!name || !version) throw new UsageError(`--kernel takes name=version, not ${text}`);
-  const known = library.find((kernel) => kernel.name === name);
-  if (!known)
-    throw new UsageError(`there is no kernel ${name}; there are ${library.map((kernel) => kernel.name).join(', ')}`);
-  if (!known.versions.some((each) => each.name === version)) throw new UnknownVersionError(known, version);
-  return { ...sofar, [name]: version };
 }

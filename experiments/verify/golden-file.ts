@@ -1,6 +1,6 @@
 /** Golden cases on disk: NAME.json with NAME.safetensors beside it. */
-import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
+import { readBytes } from '../disk/files.ts';
 import type { Backend } from '../training/trainer.ts';
 import { type GoldenCase, GoldenError, parseGolden } from './golden.ts';
 import { type CaseResult, verifyCase } from './system.ts';
@@ -8,12 +8,12 @@ import { type CaseResult, verifyCase } from './system.ts';
 /** Throws {@link GoldenError} on files that cannot be read or are no golden case. */
 export function readGolden(path: string): GoldenCase {
   const sibling = path.replace(/(\.json)?$/, '.safetensors');
-  return parseGolden(basename(path), read(path).toString('utf8'), () => read(sibling));
+  return parseGolden(basename(path), new TextDecoder().decode(read(path)), () => read(sibling));
 }
 
-function read(path: string): Buffer {
+function read(path: string): Uint8Array {
   try {
-    return readFileSync(path);
+    return readBytes(path);
   } catch (error) {
     throw new GoldenError(`${path} cannot be read: ${(error as Error).message}`, { cause: error });
   }

@@ -120,8 +120,10 @@ describe('a sweep', () => {
       'summary.json',
       'weights.safetensors',
     ]);
+    const { seed, ...asked } = plan.runs[0]!;
     expect(JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'))).toMatchObject({
-      ...plan.runs[0]!,
+      ...asked,
+      seeds: [seed],
       group: plan.groups[0]!.id,
     });
     const epochs = readFileSync(join(folder, 'metrics.jsonl'), 'utf8')

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { type Device, openDevice } from '../../../engine/index.ts';
-import { RunFolderError } from '../../../experiments/disk/run-folder.ts';
+import { RunFolderError } from '../../../experiments/disk/atomic.ts';
 import { sweepPlan } from '../../../experiments/sweep/plan.ts';
 import { presetNamed } from '../../../experiments/sweep/presets.ts';
 import { sweep } from '../../../experiments/sweep/sweep.ts';

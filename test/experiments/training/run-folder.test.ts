@@ -13,7 +13,8 @@ import {
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { defaultRunFolder, openRunFolder, RunFolderError } from '../../../experiments/disk/run-folder.ts';
+import { RunFolderError } from '../../../experiments/disk/atomic.ts';
+import { defaultRunFolder, openRunFolder } from '../../../experiments/disk/run-folder.ts';
 
 let base = '';
 beforeEach(() => {
