@@ -56,6 +56,14 @@ export async function main(program: Command, args: readonly string[]): Promise<v
   }
 }
 
+/** One line: what a user can mend with its remedy, anything else as what it is, an internal error. */
+export function errorText(error: Error, debug = false): string {
+  const remedy =
+    error instanceof UserError ? error.remedy : debug ? undefined : 'TAPIR_DEBUG=1 shows where; please report it';
+  const what = error instanceof UserError ? error.message : `internal error: ${error.message || error.name}`;
+  return (remedy ? `${what}; ${remedy}` : what).replace(/\s*\n\s*/g, ' ');
+}
+
 function fail(error: Error): void {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return;
@@ -65,9 +73,8 @@ function fail(error: Error): void {
     process.exitCode = 2;
     return;
   }
-  const mendable = error instanceof UserError ? error : undefined;
-  const text = mendable?.remedy ? `${error.message}; ${mendable.remedy}` : error.message;
-  process.stderr.write(`tapir: ${text.replace(/\s*\n\s*/g, ' ')}\n`);
-  if (!mendable && (process.env['TAPIR_DEBUG'] || error.name === 'TypeError')) process.stderr.write(`${error.stack}\n`);
-  process.exitCode = mendable?.exitCode ?? 1;
+  const debug = process.env['TAPIR_DEBUG'];
+  process.stderr.write(`tapir: ${errorText(error, Boolean(debug))}\n`);
+  if (debug) process.stderr.write(`${error.stack}\n`);
+  process.exitCode = error instanceof UserError ? error.exitCode : 1;
 }

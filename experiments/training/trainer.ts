@@ -160,7 +160,7 @@ export class Trainer implements RunTrainer {
     const recorded = await this.programs.start!.run(1, ['losses'], () => ({ before }));
     for (const [theta, { factors }] of soapPlans(this.options.problem)) {
       for (const { size, count } of factors) {
-        const matrices = await this.step.read(`${theta}.L.${size}`);
+        const matrices = finiteOnes(await this.step.read(`${theta}.L.${size}`), size);
         this.step.write(`${theta}.Q.${size}`, eigenvectors(matrices, count, size));
       }
     }
@@ -250,6 +250,21 @@ export function errorsOf(
     const own = row(relative);
     return { relative: own, rmse: row(rmse), mean: Object.values(own).reduce((a, b) => a + b, 0) / F };
   });
+}
+
+/**
+ * Matrices [count,size,size], those with an element that is not finite replaced by the identity. The run that such a
+ * matrix belongs to is lost, as its losses say; it must not take those beside it along.
+ */
+function finiteOnes(matrices: Float32Array, size: number): Float32Array {
+  const all = matrices.slice();
+  for (let at = 0; at < all.length; at += size * size) {
+    const own = all.subarray(at, at + size * size);
+    if (own.every(Number.isFinite)) continue;
+    own.fill(0);
+    for (let k = 0; k < size; k++) own[k * size + k] = 1;
+  }
+  return all;
 }
 
 /** Writes what a program takes: inputs that no output needs are not among them. */
