@@ -1,7 +1,7 @@
 /** Times of passes over tapes of rising length, as a table, a figure and data in one folder. */
 
 import { join } from 'node:path';
-import { replaceFile } from '../experiments/disk/run-folder.ts';
+import { replaceFile } from '../experiments/disk/atomic.ts';
 import { type Box, curve, Figure, logarithmic, WIDTH } from '../experiments/show/figure.ts';
 import {
   exponentOf,
