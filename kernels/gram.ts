@@ -3,6 +3,13 @@
  * Jacobian with respect to (W, b) is (sum_c delta_c(m) a_c(m)^T, delta_0(m)), so products of rows are
  *
  *     G[m,n] = sum_{c,d} (delta_c(m) . delta_d(n)) (a_c(m) . a_d(n)) + delta_0(m) . delta_0(n)
+ *
+ * Versions:
+ * - simple: an invocation for each element, two loads for each multiplication.
+ * - pairs: the products of all pairs of channels of a few rows and a column in registers; the lower half is the mirrored
+ *   upper one.
+ *
+ * Flops: 2 B C^2 (O + K + 1) M^2. Bytes: both operands and the result once.
  */
 import {
   add,

@@ -1,6 +1,17 @@
 /**
  * The adjoint of a layer with jets, `vjp(dense_jet)`: from S, W, b, the result and its cotangent to the cotangents of
  * those of S, W, b that `wrt` lists.
+ *
+ * Meaning: with z the cotangent of the affine map (that of the result, through tanh where the call says so) and a the jet
+ * of S, of W it is sum_c,n z_c[o,n] a_c[k,n], of b sum_n z_0[o,n], of a_c[k,n] sum_o W[o,k] z_c[o,n], which goes back
+ * through the activation to S. Nothing of the forward pass is computed again but the activation.
+ *
+ * Versions, two grids each, for S and for W with b, which run at once:
+ * - simple: an invocation for each element of a cotangent.
+ * - staged: S as the forward pass; W by columns and blocks of 16 rows in registers, chunks of points in workgroup memory.
+ * - lanes: operands loaded once for a subgroup and handed round. For CPUs that play a GPU.
+ *
+ * Flops: 2 B C K O N for each of S and W. Bytes: each operand and each cotangent once.
  */
 import {
   type Build,

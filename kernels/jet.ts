@@ -1,4 +1,16 @@
-/** One layer of a tanh network carrying second-order jets, forward: the kernel of `dense_jet`. */
+/**
+ * One layer of a tanh network carrying second-order jets, forward: the kernel of `dense_jet`, defined in `dense-jet.ts`.
+ *
+ * Meaning: S [B,C,K,N], W [B,O,K], b [B,O] -> y [B,C,O,N] with y_c[o,n] = sum_k W[o,k] a_c[k,n], plus b[o] where c = 0;
+ * a is the jet of S, and tanh is taken of y_0 where the call says so. N points, C channels of a jet.
+ *
+ * Versions, each with less to load for a multiplication than the one before:
+ * - simple: two loads for C multiplications.
+ * - staged: weights from workgroup memory, one address for all lanes; a load of the jet serves up to 48 / C outputs.
+ * - lanes: a load of the weights serves a whole subgroup, whose lanes hand them round. For CPUs that play a GPU.
+ *
+ * Flops: 2 B C K O N. Bytes: 4 (B C K N + B O K + B O + B C O N), each operand and the result once.
+ */
 import { type Call, type Kernel, operandBytes, simdLanes, type Tensor, unroll } from '../engine/index.ts';
 import { type DenseJetParams, denseJet } from './dense-jet.ts';
 import { activate, loadChannels, sizesOf } from './jet-parts.ts';

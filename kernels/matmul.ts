@@ -1,4 +1,17 @@
-/** Batched matrix multiplication of windows: transposed operands and operands shared by a batch are strides. */
+/**
+ * Batched matrix multiplication of windows: transposed operands and operands shared by a batch are strides.
+ *
+ * Meaning: a [..,M,K], b [..,K,N] -> y [..,M,N], y[i,j] = sum_k a[i,k] b[k,j]; `ta`, `tb`: the last two axes of a, of b
+ * are swapped first. Sums of more than 512 terms are taken in parts (`partial-sums.ts`), so that errors stay below 1e-6.
+ *
+ * Versions, each with fewer loads for a multiplication than the one before:
+ * - simple: two loads for each.
+ * - tile: a load of a vector from workgroup memory for 8; 64 x 64 outputs a workgroup.
+ * - block: one for 16; 128 x 128 outputs a workgroup, for large matrices.
+ * - lanes: columns across a subgroup, rows handed round by its lanes. For CPUs that play a GPU.
+ *
+ * Flops: 2 M N K for each product of the batch. Bytes: both operands and the result once.
+ */
 import {
   type Build,
   type Grid,

@@ -1,4 +1,15 @@
-/** The orthogonal factor of a QR decomposition: the kernel of `qr`, whose definition is in `householder.ts`. */
+/**
+ * The orthogonal factor of a QR decomposition: the kernel of `qr`, defined in `householder.ts`.
+ *
+ * Meaning: A [B,n,n] -> Q [B,n,n] with Q^T Q = 1 and Q^T A upper triangular.
+ *
+ * Versions:
+ * - simple: a workgroup for each matrix, right-looking; a column for each invocation, the reflection in workgroup memory.
+ * - registers: a subgroup for each matrix, left-looking; a column stays in a lane's registers while all earlier
+ *   reflections are applied to it. For CPUs that play a GPU.
+ *
+ * Flops: 8 B n^3 / 3, reflections applied to what is left and then to the identity. Bytes: 8 B n^2.
+ */
 import {
   type Build,
   block,

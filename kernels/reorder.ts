@@ -1,4 +1,14 @@
-/** Columns in order of falling values, as SOAP orders its eigenvectors before a refresh. */
+/**
+ * Columns in descending order of values, as SOAP orders its eigenvectors before a refresh.
+ *
+ * Meaning: values [..,1,n], X [..,m,n] -> y [..,m,n]; the column of the r-th largest value becomes column r.
+ *
+ * Versions:
+ * - simple: an invocation finds the rank of its column and moves eight of its rows.
+ * - columns: it moves all of them. For CPUs that play a GPU.
+ *
+ * Flops: n comparisons for each value. Bytes: the values, X twice.
+ */
 import {
   type Build,
   broadcast,

@@ -179,6 +179,9 @@ describe('pieces', () => {
     const wide = (name: string) => piece({ name, groups: [70000, 1, 1] });
     expect(pack([[wide('a')]], leastAdapter, () => false)[0]!.workgroups).toEqual([65535, 2, 1]);
     expect(pack([[wide('a')], [wide('b')]], leastAdapter, () => false)[0]!.workgroups).toEqual([65535, 3, 1]);
+    const deep = piece({ name: 'a', groups: [2, 3, 70000] });
+    expect(pack([[deep]], leastAdapter, () => false)[0]!.workgroups).toEqual([65535, 7, 1]);
+    expect(pack([[deep]], leastAdapter, () => false)[0]!.code).toContain('if (index >= 420000u) { return; }');
   });
 });
 

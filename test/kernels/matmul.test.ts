@@ -60,6 +60,34 @@ describe.each(Object.entries(data))('sums of 1e5 products of %s', (_, value) => 
   });
 });
 
+describe('a batch of more products than a dispatch has workgroups along an axis', () => {
+  const batch = 66_000;
+  it.each(['simple', 'lanes'])('is multiplied by %s to the last', async (version) => {
+    const [M, N, K] = [4, 5, 4];
+    const tape = newTape();
+    const [a, b] = [input(tape, 'a', [batch, M, K]), input(tape, 'b', [batch, K, N])];
+    const source = { inputs: { a, b }, outputs: { y: matmul(a, b) } };
+    const plan = compile(source, { library: [kernel], versions: { matmul: version }, device: device.capabilities });
+    if (plan.calls[0]!.version !== version) return void expect(device.info.software).toBe(false);
+    const [left, right] = [M * K, K * N].map((size) => uniform([batch * size], generator(size)).data);
+    const program = await Program.create(device, plan);
+    try {
+      program.write('a', left!);
+      program.write('b', right!);
+      const { y } = await program.run(1, ['y']);
+      const wrong = Array.from(y).findIndex((value, e) => {
+        const [z, i, j] = [Math.floor(e / (M * N)), Math.floor(e / N) % M, e % N];
+        let exact = 0;
+        for (let k = 0; k < K; k++) exact += left![(z * M + i) * K + k]! * right![(z * K + k) * N + j]!;
+        return !(Math.abs(value - exact) <= 1e-5);
+      });
+      expect(wrong).toBe(-1);
+    } finally {
+      program.destroy();
+    }
+  });
+});
+
 describe('a product', () => {
   const call = (M: number, N: number, K: number) => ({
     params: { ta: false, tb: false },
