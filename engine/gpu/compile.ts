@@ -5,6 +5,7 @@ import { simplify } from '../tape/simplify.ts';
 import { type Graph, graphOf, inline, type Node, reachable, type Var } from '../tape/tape.ts';
 import { type Element, type Numbers, single, wordsOf } from './arithmetic.ts';
 import { kernelPieces } from './calls.ts';
+import { checkDefinition } from './definition.ts';
 import type { Capabilities } from './kernel.ts';
 import { assignSlots, type Lifetime } from './memory.ts';
 import { pack } from './pack.ts';
@@ -13,14 +14,20 @@ import type { CompileOptions, Plan, PlannedCall, PlannedValue, Slot, Source } fr
 import { type Step, schedule, UpdateConflict } from './schedule.ts';
 import { segmentPiece } from './segment.ts';
 import { type Draft, ownCode, type Piece } from './shader.ts';
+import { checkInputs, checkSource } from './source.ts';
 import { tasksOf } from './tasks.ts';
 
-/** Throws {@link BindingLimitError} where one value needs more buffers than the adapter binds, {@link UnknownVersionError}. */
+/**
+ * Throws {@link SourceError} where the source is not what it seems, {@link BindingLimitError} where one operation needs
+ * more buffers than the adapter binds, {@link UnknownVersionError}.
+ */
 export function compile(source: Source, options: CompileOptions): Plan {
+  checkSource(source);
   const names = Object.keys(source.inputs);
   const outputNames = Object.keys(source.outputs);
   const raw = graphOf(Object.values(source.inputs), Object.values(source.outputs));
   const graph = separate(simplify(expand(simplify(raw), options)), names, source.state ?? {});
+  checkInputs(graph, outputNames);
   const needed = reachable(graph);
   const nodeOf = (output: string) => graph.outputs[outputNames.indexOf(output)]!;
   const updates = Object.entries(source.state ?? {}).map(([input, output]) => ({
@@ -33,7 +40,8 @@ export function compile(source: Source, options: CompileOptions): Plan {
 
 /** Composites without a kernel become their bodies. */
 function expand(graph: Graph, options: CompileOptions): Graph {
-  const known = ({ params }: Node<'composite'>) => options.library.some(({ name }) => name === params.name);
+  const kernels = new Map(options.library.map((kernel) => [kernel.name, kernel]));
+  const known = ({ params }: Node<'composite'>) => kernels.has(params.name);
   let current = graph;
   while (current.nodes.some((node) => node.op === 'composite' && !known(node))) {
     const tape = newTape();
@@ -56,6 +64,10 @@ function expand(graph: Graph, options: CompileOptions): Graph {
       ),
     );
   }
+  current.nodes.forEach((node) => {
+    const kernel = node.op === 'composite' ? kernels.get(node.params.name) : undefined;
+    if (node.op === 'composite' && kernel) checkDefinition(current, node, kernel);
+  });
   return current;
 }
 

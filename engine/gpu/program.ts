@@ -15,8 +15,13 @@ export class BufferSizeError extends UserError {
 }
 
 /** A name that the program does not have, or data of another size than the value. */
-export class UnknownValueError extends Error {
+export class UnknownValueError extends UserError {
   override readonly name = 'UnknownValueError';
+}
+
+/** A number of steps that cannot be taken. */
+export class StepCountError extends UserError {
+  override readonly name = 'StepCountError';
 }
 
 /** Steps encoded into one submission: bounds the command buffer and how long an interrupt waits. */
@@ -156,6 +161,8 @@ export class Program {
     record: readonly string[] = [],
     around: (step: number) => Around = () => ({}),
   ): Promise<Record<string, Float32Array>> {
+    if (!Number.isInteger(steps) || steps < 0)
+      throw new StepCountError(`${steps} steps cannot be run: give a whole number, 0 or more`);
     const { gpu } = this.#device;
     const values = record.map((name) => this.#valueOf(name));
     const bytes = values.map((value) => this.#bytesOf(value));
