@@ -53,7 +53,7 @@ export function kernelPieces(
   graph: Graph,
   call: KernelCall,
   options: CompileOptions,
-  sizes: Map<number, number>,
+  scratch: (elements: number) => number,
   { arithmetic, elementOf }: Numbers,
 ): { planned: PlannedCall; stages: Piece[][] } {
   const node = graph.nodes[call.node]!;
@@ -65,15 +65,11 @@ export function kernelPieces(
   };
   const use: Call = { params, inputs: call.inputs.map(layout), outputs: call.outputs.map(layout) };
   const { version, build } = chooseVersion(kernel, use, options);
-  const scratch = (build.scratch ?? []).map((elements) => {
-    const root = -1e6 - sizes.size;
-    sizes.set(root, elements);
-    return root;
-  });
+  const between = (build.scratch ?? []).map((elements) => scratch(elements));
   const place = (operand: Operand): Placed => {
     const { root, at } =
       'scratch' in operand
-        ? { root: scratch[operand.scratch]!, at: 0 }
+        ? { root: between[operand.scratch]!, at: 0 }
         : 'input' in operand
           ? call.inputs[operand.input]!
           : call.outputs[operand.output]!;

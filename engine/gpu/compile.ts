@@ -12,7 +12,7 @@ import { pack } from './pack.ts';
 import { type Placement, place, type Update } from './place.ts';
 import type { CompileOptions, Plan, PlannedCall, PlannedValue, Slot, Source } from './plan.ts';
 import { type Step, schedule, UpdateConflict } from './schedule.ts';
-import { segmentPiece } from './segment.ts';
+import { segmentPieces } from './segment.ts';
 import { type Draft, ownCode, type Piece } from './shader.ts';
 import { checkInputs, checkSource } from './source.ts';
 import { tasksOf } from './tasks.ts';
@@ -110,6 +110,9 @@ function canReplace(graph: Graph, id: number, updates: readonly Update[]): boole
   return rowOf(graph.nodes[id]!.op).kind === 'pointwise' && updates.filter(({ node }) => node === id).length === 1;
 }
 
+/** Roots of temporaries that no node owns: far from those of outputs that nobody reads. */
+const FIRST_SCRATCH = -1e9;
+
 function assemble(
   graph: Graph,
   placement: Placement,
@@ -125,13 +128,18 @@ function assemble(
   const singles = new Set(graph.inputs.filter((_, k) => options.singles?.includes(names[k]!)));
   const elementOf = (root: number): Element => (singles.has(root) ? 'f32' : arithmetic.element);
   const numbers: Numbers = { arithmetic, elementOf };
+  const scratch = (elements: number) => {
+    const root = FIRST_SCRATCH - sizes.size;
+    sizes.set(root, elements);
+    return root;
+  };
   const work = steps.map((step) => {
-    const called = step.calls.map((call) => kernelPieces(graph, call, options, sizes, numbers));
+    const called = step.calls.map((call) => kernelPieces(graph, call, options, scratch, numbers));
     calls.push(...called.map(({ planned }) => planned));
-    const segments = step.segments.map((segment) => [
-      segmentPiece(graph, placement.places, segment, options.device, numbers),
-    ]);
-    return stagesOf(called.map(({ stages }) => stages)).map((stage, k) => (k === 0 ? [...stage, ...segments] : stage));
+    const segments = step.segments.map((segment) =>
+      segmentPieces(graph, placement.places, segment, options.device, numbers, scratch),
+    );
+    return stagesOf([...called.map(({ stages }) => stages), ...segments]);
   });
   const drafts = draftsOf(work.flat(), options.device);
   const owners = new Map<number, string[]>();

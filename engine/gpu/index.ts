@@ -24,7 +24,7 @@ export type { CompileOptions, Library, Plan, PlannedCall, Slot, Source } from '.
 export { BufferSizeError, Program, StepCountError, type Timing, UnknownValueError } from './program.ts';
 export { ArithmeticError, doubleSingleOn, firstExact, isExact } from './prove.ts';
 export { BindingLimitError } from './schedule.ts';
-export { nestedSum } from './sums.ts';
 export { SourceError } from './source.ts';
+export { nestedSum } from './sums.ts';
 export { shareTemporaries } from './temporaries.ts';
 export { block, type Code, type Index, loop, range, scope, unroll, wgsl, when } from './wgsl.ts';

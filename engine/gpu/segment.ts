@@ -1,72 +1,137 @@
 /**
- * One piece of a generated shader: a `map` computes values of equal size element by element, a `reduce` folds one or
- * more values of equal shape over the same axes.
+ * Pieces of generated shaders: a `map` computes values of equal size element by element, a `reduce` folds one or more
+ * values of equal shape over the same axes, in two stages where they are long.
  */
-import { type Helper, isReduction, type Row, rowOf } from '../tape/ops.ts';
+import { type Helper, isReduction } from '../tape/ops.ts';
 import { sizeOf } from '../tape/shape.ts';
-import type { Graph, Node } from '../tape/tape.ts';
+import type { Graph } from '../tape/tape.ts';
 import { type Numbers, wordsOf } from './arithmetic.ts';
 import { Expressions } from './expression.ts';
-import { index, type Position, unflatten } from './indices.ts';
+import { index, indexText, type Position, unflatten } from './indices.ts';
 import { type Capabilities, simdLanes } from './kernel.ts';
 import type { Place } from './layout.ts';
 import type { Target } from './place.ts';
+import { accumulate, butterfly, combining, type Division, divisionOf, elementOf, THREADS, tree } from './reduction.ts';
 import type { Segment } from './schedule.ts';
 import type { Piece } from './shader.ts';
 import type { Code } from './wgsl.ts';
 
-/** Threads of a workgroup of generated code. */
-const THREADS = 64;
-/** Reductions of at most this many elements are done by one thread each. */
-const SERIAL = 32;
-/** With at least so many of them there is work for every thread; longer ones are still shared. */
-const MANY = 256;
-const LONG = 1024;
-
-export function reduceAxes(node: Node): readonly number[] {
-  if (!isReduction(node)) throw new TypeError(`${node.op} reduces no axes`);
-  return node.params.axes;
+/** What the code of a stage is written with: names of buffers by root, and of the workgroup memory. */
+interface Names {
+  bufferOf(root: number): string;
+  readonly partial: string;
 }
 
-function isSerial(graph: Graph, segment: Segment): boolean {
-  const node = graph.nodes[segment.targets[0]!.node]!;
-  const outer = sizeOf(node.shape);
-  const inner = sizeOf(graph.nodes[node.inputs[0]!]!.shape) / outer;
-  return inner <= SERIAL || (outer >= MANY && inner <= LONG);
+/** One dispatch's worth of a segment. */
+interface Stage {
+  readonly division?: Division;
+  /** Results, or invocations of a map. */
+  readonly size: number;
+  /** Reductions folded, each into a variable. */
+  readonly reductions: readonly Target[];
+  /** Roots that it writes. */
+  readonly written: ReadonlySet<number>;
+  /** Elements that it writes. */
+  readonly elements: number;
+  write(writer: Expressions, names: Names): void;
 }
 
-/** The code of a segment's invocations; `bind` names the buffer of a root. */
-function segmentCode(
+/** The pieces of a segment, stage by stage; `scratch` gives a buffer of so many elements to what lies between. */
+export function segmentPieces(
   graph: Graph,
   places: ReadonlyMap<number, Place>,
   segment: Segment,
-  lanes: number,
-  bind: (root: number) => string,
-  partial: string,
+  device: Capabilities,
   numbers: Numbers,
-): { code: Code; helpers: readonly Helper[] } {
-  const own = segment.targets.filter(({ node, to }) => places.get(node) === to).map(({ node }) => node);
-  const writer = new Expressions(graph, places, new Set(own), bind, numbers);
-  const size = sizeOf(graph.nodes[segment.targets[0]!.node]!.shape);
-  const all = reductions(graph, places, segment);
-  if (segment.kind === 'map') {
-    writer.line(`let i = group.x * ${THREADS}u + thread;`);
-    writer.line(`if (i >= ${size}u) { return; }`);
-    finish(writer, segment.targets);
-  } else if (isSerial(graph, segment)) {
-    writer.line(`let i = group.x * ${THREADS}u + thread;`);
-    writer.line(`if (i >= ${size}u) { return; }`);
-    accumulate(writer, graph, all, '0u', 1);
-    finish(writer, segment.targets);
-  } else {
-    writer.line('let i = group.x;');
-    accumulate(writer, graph, all, 'thread', lanes || THREADS);
-    if (lanes > 0) butterfly(writer, graph, all, lanes);
-    else tree(writer, graph, all, partial);
-    writer.block('if (thread == 0u)', () => finish(writer, segment.targets));
+  scratch: (elements: number) => number,
+): Piece[][] {
+  const lanes = simdLanes(device);
+  const own = new Set(segment.targets.flatMap(({ node, to }) => (places.get(node) === to ? [node] : [])));
+  return stagesOf(graph, own, segment, lanes, scratch).map((stage) => [
+    pieceOf(graph, places, segment, own, stage, lanes, numbers),
+  ]);
+}
+
+function stagesOf(
+  graph: Graph,
+  own: ReadonlySet<number>,
+  { kind, targets }: Segment,
+  lanes: number,
+  scratch: (elements: number) => number,
+): Stage[] {
+  const nodes = targets.map(({ node }) => graph.nodes[node]!);
+  const size = sizeOf(nodes[0]!.shape);
+  const written = new Set(targets.map(({ to }) => to.root));
+  const elements = nodes.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  const last = { size, written, elements };
+  if (kind === 'map') return [{ ...last, reductions: [], write: (writer) => finish(writer, targets) }];
+
+  // What only copies a reduction to another place is none.
+  const reductions = targets.filter(({ node }) => isReduction(graph.nodes[node]!) && own.has(node));
+  const division = divisionOf(graph, reductions[0]!.node, lanes);
+  const fold = (writer: Expressions) => {
+    // The coordinates of the result are known before the loop.
+    if (size > 1) unflatten(index('i'), nodes[0]!.shape, writer.name);
+    accumulate(writer, graph, reductions, division, (id, r) => elementOf(writer, graph, id, index('i'), r));
+  };
+  if (division.parts === 1)
+    return [
+      { ...last, division, reductions, write: (writer, names) => share(writer, names, division, fold, finishAll) },
+    ];
+
+  const { parts } = division;
+  const between = scratch(reductions.length * size * parts);
+  const partAt = (names: Names, k: number, part: string) =>
+    `${names.bufferOf(between)}[(${k * size}u + i) * ${parts}u + ${part}]`;
+  const second = combining(division, lanes);
+  return [
+    {
+      size: size * parts,
+      division,
+      reductions,
+      written: new Set([between]),
+      elements: reductions.length * size * parts,
+      write: (writer, names) =>
+        share(writer, names, division, fold, () =>
+          reductions.forEach(({ node }, k) => {
+            writer.line(`${partAt(names, k, `group.x % ${parts}u`)} = a${node};`);
+          }),
+        ),
+    },
+    {
+      ...last,
+      division: second,
+      reductions,
+      write: (writer, names) => {
+        const numbers = new Map(reductions.map(({ node }, k) => [node, k]));
+        const combine = () =>
+          accumulate(writer, graph, reductions, second, (id, r) => partAt(names, numbers.get(id)!, indexText(r)));
+        share(writer, names, second, combine, finishAll);
+      },
+    },
+  ];
+
+  function finishAll(writer: Expressions): void {
+    finish(writer, targets);
   }
-  const opening = numbers.arithmetic.opening ?? [];
-  return { code: [opening, writer.head, writer.lines], helpers: [...writer.helpers] };
+
+  /** Folds what each invocation has, over those that share a result; the first of them goes on with it. */
+  function share(
+    writer: Expressions,
+    { partial }: Names,
+    { share: shared }: Division,
+    each: (writer: Expressions) => void,
+    then: (writer: Expressions) => void,
+  ): void {
+    each(writer);
+    if (shared === 1) {
+      then(writer);
+      return;
+    }
+    if (shared === lanes) butterfly(writer, graph, reductions, lanes);
+    else tree(writer, graph, reductions, partial);
+    writer.block('if (thread == 0u)', () => then(writer));
+  }
 }
 
 /** Computes what is not in registers yet at index `i`, then stores all: a value may replace one that others read. */
@@ -84,100 +149,39 @@ function finish(writer: Expressions, targets: readonly Target[]): void {
   });
 }
 
-/** The reductions of a segment. What only copies one to another place is none. */
-function reductions(graph: Graph, places: ReadonlyMap<number, Place>, segment: Segment): readonly Target[] {
-  return segment.targets.filter(
-    ({ node, to }) => rowOf(graph.nodes[node]!.op).kind === 'reduce' && places.get(node) === to,
-  );
-}
-
-/** Loops `r` over the reduced elements from `start` in steps, into one variable for each reduction. */
-function accumulate(writer: Expressions, graph: Graph, all: readonly Target[], start: string, step: number): void {
-  const node = graph.nodes[all[0]!.node]!;
-  const from = graph.nodes[node.inputs[0]!]!.shape;
-  const axes = reduceAxes(node);
-  const outer = unflatten(index('i'), node.shape, writer.name);
-  const folded = from.map((extent, axis) => (axes.includes(axis) ? extent : 1));
-  for (const { node: id } of all) {
-    const { op } = graph.nodes[id]!;
-    const row = rowOf(op) as Row & { kind: 'reduce' };
-    writer.calls(op);
-    writer.line(`var a${id} = ${writer.constant(row.initial)};`);
-    writer.inRegisters.set(id, `a${id}`);
-  }
-  writer.block(`for (var r = ${start}; r < ${sizeOf(folded)}u; r += ${step}u)`, () => {
-    const inner = unflatten(index('r'), folded, writer.name);
-    const at = from.map((_, axis) => (axes.includes(axis) ? inner[axis]! : outer[axis]!));
-    const position: Position = sizeOf(node.shape) === 1 ? { flat: index('r') } : { at };
-    for (const { node: id } of all) {
-      const { op, inputs } = graph.nodes[id]!;
-      writer.line(`a${id} = ${writer.arithmetic.fold(op, `a${id}`, writer.value(inputs[0]!, position))};`);
-    }
-  });
-}
-
-/**
- * Folds the partial results of a subgroup's lanes pairwise in fixed order. Where a subgroup is all that runs at once,
- * more threads are no faster, and barriers between them are slow to compile (llvmpipe).
- */
-function butterfly(writer: Expressions, graph: Graph, all: readonly Target[], lanes: number): void {
-  for (let mask = lanes / 2; mask >= 1; mask /= 2)
-    for (const { node: id } of all) {
-      const { op } = graph.nodes[id]!;
-      writer.line(`a${id} = ${writer.arithmetic.fold(op, `a${id}`, `subgroupShuffleXor(a${id}, ${mask}u)`)};`);
-    }
-}
-
-/** Folds the threads' partial results pairwise in fixed order; thread 0 holds the result. */
-function tree(writer: Expressions, graph: Graph, all: readonly Target[], partial: string): void {
-  all.forEach(({ node: id }, k) => {
-    writer.line(`${partial}[${k * THREADS}u + thread] = a${id};`);
-  });
-  writer.line('workgroupBarrier();');
-  writer.block(`for (var half = ${THREADS / 2}u; half > 0u; half /= 2u)`, () => {
-    writer.block('if (thread < half)', () => {
-      all.forEach(({ node: id }, k) => {
-        const { op } = graph.nodes[id]!;
-        const at = (offset: string) => `${partial}[${k * THREADS}u + thread${offset}]`;
-        writer.line(`${at('')} = ${writer.arithmetic.fold(op, at(''), at(' + half'))};`);
-      });
-    });
-    writer.line('workgroupBarrier();');
-  });
-  all.forEach(({ node: id }, k) => {
-    writer.line(`a${id} = ${partial}[${k * THREADS}u + thread];`);
-  });
-}
-
-/** A segment as a piece of a dispatch. */
-export function segmentPiece(
+function pieceOf(
   graph: Graph,
   places: ReadonlyMap<number, Place>,
   segment: Segment,
-  device: Capabilities,
+  own: ReadonlySet<number>,
+  { division, size, reductions, written, elements, write }: Stage,
+  lanes: number,
   numbers: Numbers,
 ): Piece {
-  const { element, prelude, uniforms } = numbers.arithmetic;
-  const shares = segment.kind === 'reduce' && !isSerial(graph, segment);
-  const lanes = shares ? simdLanes(device) : 0;
-  const written = new Set(segment.targets.map(({ to }) => to.root));
+  const { element, prelude, uniforms, opening = [] } = numbers.arithmetic;
+  const share = division?.share ?? 1;
+  const codeWith = (names: Names): { code: Code; helpers: readonly Helper[] } => {
+    const writer = new Expressions(graph, places, own, names.bufferOf, numbers);
+    if (share === 1) {
+      writer.line(`let i = group.x * ${THREADS}u + thread;`);
+      writer.line(`if (i >= ${size}u) { return; }`);
+    } else writer.line(division!.parts > 1 ? `let i = group.x / ${division!.parts}u;` : 'let i = group.x;');
+    write(writer, names);
+    return { code: [opening, writer.head, writer.lines], helpers: [...writer.helpers] };
+  };
   const roots: number[] = [];
   const label = (root: number) => {
     if (!roots.includes(root)) roots.push(root);
     return `b${roots.indexOf(root)}`;
   };
-  const write = (nameOf: (root: number) => string, partial: string) =>
-    segmentCode(graph, places, segment, lanes, nameOf, partial, numbers);
-  const own = write(label, 'partial');
-  const nodes = segment.targets.map(({ node }) => graph.nodes[node]!);
-  const outer = sizeOf(nodes[0]!.shape);
-  const length = reductions(graph, places, segment).length * THREADS;
+  const first = codeWith({ bufferOf: label, partial: 'partial' });
+  const barriers = share > 1 && share !== lanes;
   return {
-    helpers: own.helpers,
+    helpers: first.helpers,
     code: (names) =>
       Object.entries(names).every(([name, given]) => name === given)
-        ? own.code
-        : write((root) => names[label(root)]!, names['partial'] ?? '').code,
+        ? first.code
+        : codeWith({ bufferOf: (root) => names[label(root)]!, partial: names['partial'] ?? '' }).code,
     bound: roots.map((root, k) => ({
       label: `b${k}`,
       root,
@@ -187,13 +191,13 @@ export function segmentPiece(
     })),
     ...(prelude === undefined ? {} : { prelude }),
     ...(uniforms === undefined ? {} : { uniforms }),
-    threads: lanes || THREADS,
-    groups: [shares ? outer : Math.ceil(outer / THREADS), 1, 1],
-    ...(lanes > 0 ? { subgroups: true } : {}),
-    ...(shares && lanes === 0 ? { barriers: true, shared: { partial: { of: element, length } } } : {}),
-    scopes: nodes.map(({ scope }) => scope),
+    threads: share > 1 ? share : THREADS,
+    groups: [share > 1 ? size : Math.ceil(size / THREADS), 1, 1],
+    ...(share > 1 && share === lanes ? { subgroups: true } : {}),
+    ...(barriers ? { barriers, shared: { partial: { of: element, length: reductions.length * THREADS } } } : {}),
+    scopes: segment.targets.map(({ node }) => graph.nodes[node]!.scope),
     kernel: 'generated',
     flops: 0,
-    bytes: 4 * wordsOf(element) * nodes.reduce((sum, { shape }) => sum + sizeOf(shape), 0),
+    bytes: 4 * wordsOf(element) * elements,
   };
 }

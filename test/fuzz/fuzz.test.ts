@@ -74,7 +74,9 @@ async function holdToMeaning(recipes: readonly Recipe[], setting: Setting): Prom
   if (together.length === 0) return;
   for (const one of recipes)
     await fc.assert(
-      fc.asyncProperty(recipe, async (each) => expect((await failing([each])).join('\n')).toEqual('')),
+      fc.asyncProperty(recipe, async (each) => {
+        expect((await failing([each])).join('\n')).toEqual('');
+      }),
       { numRuns: 1, examples: [[one]], interruptAfterTimeLimit: MINUTE },
     );
   throw new Error(`only together: ${together.join('\n')}`);
