@@ -111,18 +111,18 @@ const PASSES: Readonly<Record<ScalingPass, (written: Written, graph: Graph) => u
 };
 
 /**
- * The least of `repeats` times of each pass, each on a tape of its own. A pass that took longer than `patience` seconds is
- * not asked again at a larger size.
+ * The time of each pass, each on a tape of its own; of short tapes the least of several. A pass that took longer than
+ * `patience` seconds is not asked again at a larger size.
  */
 export function measureScaling(
   sizes: readonly number[],
-  { passes = scalingPasses, repeats = 3, patience = 60, say = (_: ScalingPoint) => {} } = {},
+  { passes = scalingPasses, patience = 10, say = (_: ScalingPoint) => {} } = {},
 ): ScalingPoint[] {
   const points: ScalingPoint[] = [];
   for (const which of scalingCases)
     for (const pass of passes)
       for (const size of sizes) {
-        const times = Array.from({ length: repeats }, () => timeOf(PASSES[pass], which.write(size)));
+        const times = Array.from({ length: size < LONG ? 3 : 1 }, () => timeOf(PASSES[pass], which.write(size)));
         const seconds = times.reduce((least, time) => Math.min(least, time.seconds), Number.POSITIVE_INFINITY);
         const point = { pass, case: which.name, operations: times[0]!.operations, seconds };
         points.push(point);
@@ -131,6 +131,9 @@ export function measureScaling(
       }
   return points;
 }
+
+/** From so many operations on a single time is steady enough. */
+const LONG = 10_000;
 
 function timeOf(pass: (typeof PASSES)[ScalingPass], written: Written): { operations: number; seconds: number } {
   const graph = graphOf(Object.values(written.inputs), [written.output]);
