@@ -8,6 +8,8 @@ export interface Architecture {
   readonly outputs: number;
   readonly hidden: number;
   readonly width: number;
+  /** Where each input begins and ends: it is mapped to [-1,1]. [0,1] for all of them unless stated. */
+  readonly extents?: readonly (readonly [low: number, high: number])[];
 }
 
 /** A network's shape or parameter vector that makes no sense. */

@@ -1,4 +1,5 @@
 export { type Architecture, layersOf, matrixBlocks, NetworkError, parameterCount } from './architecture.ts';
+export { defineSystem, SystemError, type SystemSpec } from './define.ts';
 export { ExpressionError } from './expression.ts';
 export { type Layer, type NetworkWeights, unflatten } from './initialise.ts';
 export {
@@ -22,7 +23,7 @@ export {
   type Run,
   seeded,
 } from './problem.ts';
-export { systemNamed, systems, UnknownSystemError } from './registry.ts';
+export { addSystem, systemNamed, systems, UnknownSystemError } from './registry.ts';
 export { type LayerRows, type NetworkLayers, networkRows, rowParts } from './rows.ts';
 export { type Stack, stacksOf } from './stack.ts';
 export {

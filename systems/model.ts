@@ -8,11 +8,9 @@ import {
   broadcast,
   concat,
   div,
-  index,
   input,
   mean,
   mul,
-  reshape,
   slice,
   sqrt,
   square,
@@ -22,11 +20,10 @@ import {
   type Tape,
   type Var,
 } from '../engine/index.ts';
-import { NetworkError, parameterCount } from './architecture.ts';
-import { ExpressionError, express, namesIn } from './expression.ts';
-import { network, type Order } from './network.ts';
+import { NetworkError } from './architecture.ts';
+import { express, namesIn } from './expression.ts';
+import { derivativesIn, fieldsAt, partsOf } from './fields.ts';
 import { type DataInput, nameOf, type Problem } from './problem.ts';
-import type { Stack } from './stack.ts';
 import { fieldsOf, type System } from './system.ts';
 
 /** One residual at the points of its group, [R,N], before it is squared. */
@@ -78,23 +75,8 @@ class Inputs {
   }
 }
 
-const DERIVATIVE = /^(\w+)\.(\w+)$/;
-
-/** The highest order of derivative that some equations take of any field. */
-export function orderOf(system: System, equations: readonly string[]): Order {
-  const fields = fieldsOf(system);
-  let order: Order = 0;
-  for (const name of equations.flatMap((text) => [...namesIn(text)])) {
-    const [, field, derivative] = DERIVATIVE.exec(name) ?? [];
-    if (!field || !fields.includes(field)) continue;
-    order = derivative === 'lap' || derivative!.length > 1 ? 2 : order === 2 ? 2 : 1;
-  }
-  return order;
-}
-
 /** Names in an equation without their derivatives. */
-const fieldsIn = (equation: string) =>
-  new Set([...namesIn(equation)].map((name) => DERIVATIVE.exec(name)?.[1] ?? name));
+const fieldsIn = (equation: string) => new Set([...namesIn(equation)].map((name) => partsOf(name).field));
 
 /** Appends the loss of a problem's runs to a tape. */
 export function lossModel(tape: Tape, problem: Problem): LossModel {
@@ -105,11 +87,7 @@ export function lossModel(tape: Tape, problem: Problem): LossModel {
   const D = system.coordinates.length;
   const points = groups.map((group) => inputs.given({ kind: 'points', group }, [runs, D, counts[group]!]));
   const X = concat(points, 2);
-  const order = orderOf(system, [
-    ...Object.values(system.residuals),
-    ...system.conditions.flatMap(({ residuals }) => residuals),
-  ]);
-  const jets = fieldJets(stacks, X, runs, order, inputs);
+  const fields = fieldsAt(problem, X, derivativesIn(system), inputs);
 
   /** The value of a name in an equation on one group of points: [R,N] or broadcastable to it. */
   const lookup =
@@ -117,10 +95,9 @@ export function lossModel(tape: Tape, problem: Problem): LossModel {
     (name: string): Var | undefined => {
       const start = groups.slice(0, groups.indexOf(group)).reduce((at, other) => at + counts[other]!, 0);
       const window = (v: Var) => slice(v, 1, start, start + counts[group]!);
-      if (name in system.parameters) return inputs.given({ kind: 'parameter', name }, [runs, 1]);
-      const [, field = name, derivative] = DERIVATIVE.exec(name) ?? [];
-      const jet = jets.get(field);
-      if (jet) return window(channel(system, jet, derivative, name));
+      if (Object.hasOwn(system.parameters, name)) return inputs.given({ kind: 'parameter', name }, [runs, 1]);
+      const value = fields(name);
+      if (value) return window(value);
       return isKnown(system, name) ? inputs.given({ kind: 'known', group, name }, [runs, counts[group]!]) : undefined;
     };
 
@@ -128,8 +105,8 @@ export function lossModel(tape: Tape, problem: Problem): LossModel {
   const residual = (name: string, equation: string, of: Pick<Residual, 'group' | 'term' | 'over'>): Var => {
     const { group } = of;
     const value = express(tape, equation, lookup(group));
-    const fields = fieldsOf(system).filter((field) => fieldsIn(equation).has(field));
-    residuals.push({ name, ...of, fields, value: broadcast(value, [runs, counts[group]!]) });
+    const read = fieldsOf(system).filter((field) => fieldsIn(equation).has(field));
+    residuals.push({ name, ...of, fields: read, value: broadcast(value, [runs, counts[group]!]) });
     return value;
   };
   const terms: string[] = [];
@@ -162,63 +139,25 @@ export function lossModel(tape: Tape, problem: Problem): LossModel {
   return { residuals, terms, losses: all, total, thetas: [theta, ...others], inputs: inputs.all, data: inputs.data };
 }
 
-/** A field's channels, each [R,N]. */
-type FieldJet = readonly Var[];
-
-function channel(system: System, jet: FieldJet, derivative: string | undefined, name: string): Var {
-  const { coordinates } = system;
-  if (derivative === undefined) return jet[0]!;
-  const first = coordinates.indexOf(derivative);
-  if (first >= 0) return jet[1 + first]!;
-  const line = coordinates.length === 1 && derivative === coordinates[0]! + coordinates[0]!;
-  if (derivative === 'lap' || line) return jet[1 + coordinates.length]!;
-  const known = [...coordinates, ...(coordinates.length === 1 ? [coordinates[0]! + coordinates[0]!] : []), 'lap'];
-  throw new ExpressionError(`${name} is not carried by jets; derivatives are ${known.join(', ')}`);
-}
-
 /** A name whose values at points are computed before training: definitions, exact solutions, references, coordinates. */
 export function isKnown(system: System, name: string): boolean {
-  const exact = name.endsWith('_exact') && name.slice(0, -'_exact'.length) in system.exact;
-  return exact || name in system.definitions || system.coordinates.includes(name) || name.endsWith('_ref');
-}
-
-/** Jets of every field at X [R,D,N], by field name. Appends the parameters as inputs. */
-function fieldJets(
-  stacks: readonly Stack[],
-  X: Var,
-  runs: number,
-  order: Order,
-  inputs: Inputs,
-): Map<string, FieldJet> {
-  const [, D, N] = X.shape as [number, number, number];
-  const jets = new Map<string, FieldJet>();
-  for (const { theta, networks, fields, architecture } of stacks) {
-    const F = networks.length;
-    const parameters = inputs.declare(theta, [runs * F, parameterCount(architecture)]);
-    const shared = reshape(broadcast(reshape(X, [runs, 1, D, N]), [runs, F, D, N]), [runs * F, D, N]);
-    const Z = network(parameters, runs === 1 ? broadcast(X, [F, D, N]) : shared, architecture, order);
-    const [, C, O] = Z.shape as [number, number, number];
-    const byRun = reshape(Z, [runs, F, C, O, N]);
-    networks.forEach((_, k) => {
-      const own = index(byRun, 1, k);
-      fields[k]!.forEach((field, o) => {
-        jets.set(
-          field,
-          Array.from({ length: C }, (_, c) => index(index(own, 2, o), 1, c)),
-        );
-      });
-    });
-  }
-  return jets;
+  const exact = name.endsWith('_exact') && Object.hasOwn(system.exact, name.slice(0, -'_exact'.length));
+  return exact || Object.hasOwn(system.definitions, name) || system.coordinates.includes(name) || name.endsWith('_ref');
 }
 
 export interface ErrorModel {
+  /** Those with a reference solution. */
   readonly fields: readonly string[];
-  /** ||prediction - exact|| / ||exact|| by run and field, [R,fields]. */
-  readonly relative: Var;
-  /** Root of the mean squared error by run and field, [R,fields]. */
-  readonly rmse: Var;
-  /** Predictions, [R,fields,N]. */
+  /** The same, or all fields where none has a reference solution. */
+  readonly predicted: readonly string[];
+  /** Absent where no field has a reference solution. */
+  readonly comparison?: {
+    /** ||prediction - exact|| / ||exact|| by run and field, [R,fields]. */
+    readonly relative: Var;
+    /** Root of the mean squared error by run and field, [R,fields]. */
+    readonly rmse: Var;
+  };
+  /** Predictions, [R,predicted,N]. */
   readonly predictions: Var;
   readonly inputs: Readonly<Record<string, Var>>;
   readonly data: readonly DataInput[];
@@ -229,29 +168,28 @@ export const EVALUATION = 'evaluation';
 
 /** Appends predictions at `count` evaluation points and their errors against the exact solution there. */
 export function errorModel(tape: Tape, problem: Problem, count: number): ErrorModel {
-  const { system, stacks } = problem;
+  const { system } = problem;
   const runs = problem.runs.length;
   const inputs = new Inputs(tape);
   const X = inputs.given({ kind: 'points', group: EVALUATION }, [runs, system.coordinates.length, count]);
-  const jets = fieldJets(stacks, X, runs, 0, inputs);
+  const values = fieldsAt(problem, X, [], inputs);
   const fields = Object.keys(system.exact);
-  const predictions = fields.map((field) => jets.get(field)![0]!);
+  const predicted = fields.length > 0 ? fields : fieldsOf(system);
+  const predictions = predicted.map((field) => values(field)!);
+  const compared = fields.map((field) => predictions[predicted.indexOf(field)]!);
   const exact = fields.map((field) =>
     inputs.given({ kind: 'known', group: EVALUATION, name: `${field}_exact` }, [runs, count]),
   );
   const norms = (values: readonly Var[]) => values.map((v) => sum(square(v), [1]));
-  const errors = norms(predictions.map((p, k) => sub(p, exact[k]!)));
+  const errors = norms(compared.map((p, k) => sub(p, exact[k]!)));
   const sizes = norms(exact);
+  const rows = (of: (error: Var, k: number) => Var) => concat(errors.map(of), 1);
   return {
     fields,
-    relative: concat(
-      errors.map((e, k) => root(e, sizes[k]!)),
-      1,
-    ),
-    rmse: concat(
-      errors.map((e) => root(e, undefined, count)),
-      1,
-    ),
+    predicted,
+    ...(fields.length > 0
+      ? { comparison: { relative: rows((e, k) => root(e, sizes[k]!)), rmse: rows((e) => root(e, undefined, count)) } }
+      : {}),
     predictions: stack(predictions, 1),
     inputs: inputs.all,
     data: inputs.data,

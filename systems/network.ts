@@ -36,22 +36,36 @@ export function unpack(theta: Var, architecture: Architecture): { W: Var; b: Var
 }
 
 /**
- * Jet of the scaled coordinates 2x-1 for points X [B,D,N]: channels [B,C,D,N]. The derivative of the scaling enters
- * here, so the derivatives that come out are with respect to x.
+ * Jet of the coordinates mapped to [-1,1], 2x-1 where they begin at 0 and end at 1, for points X [B,D,N]: channels
+ * [B,C,D,N]. The derivative of the map enters here, so the derivatives that come out are with respect to x.
  */
-export function inputJet(X: Var, order: Order): Var {
+export function inputJet(X: Var, order: Order, extents?: Architecture['extents']): Var {
   const [B, D, N] = X.shape as [number, number, number];
   const { tape } = X;
+  const scale = (d: number) => {
+    const [low, high] = extents?.[d] ?? [0, 1];
+    return 2 / (high - low);
+  };
+  const middle = (d: number) => {
+    const [low, high] = extents?.[d] ?? [0, 1];
+    return (low + high) / (high - low);
+  };
   const unit = (d: number) =>
     concat(
       Array.from({ length: D }, (_, k) =>
-        k === d ? broadcast(full(slice(X, 1, 0, 1), 2), [B, 1, N]) : zeros(tape, [B, 1, N]),
+        k === d ? broadcast(full(slice(X, 1, 0, 1), scale(d)), [B, 1, N]) : zeros(tape, [B, 1, N]),
       ),
       1,
     );
+  const mapped = extents
+    ? concat(
+        Array.from({ length: D }, (_, d) => sub(mul(scale(d), slice(X, 1, d, d + 1)), middle(d))),
+        1,
+      )
+    : sub(mul(2, X), 1);
   const first = order >= 1 ? Array.from({ length: D }, (_, d) => unit(d)) : [];
   const second = order === 2 ? [zeros(tape, X.shape)] : [];
-  return stack([sub(mul(2, X), 1), ...first, ...second], 1);
+  return stack([mapped, ...first, ...second], 1);
 }
 
 /** Jets of the outputs, [B,C,outputs,N], of B networks with parameters theta [B,P] at points X [B,D,N]. */
@@ -59,7 +73,7 @@ export function network(theta: Var, X: Var, architecture: Architecture, order: O
   const { tape } = theta;
   const layers = unpack(theta, architecture);
   const D = order >= 1 ? architecture.inputs : 0;
-  let signal = tape.scope('points', () => inputJet(X, order));
+  let signal = tape.scope('points', () => inputJet(X, order, architecture.extents));
   layers.forEach(({ W, b }, k) => {
     const params = {
       D,

@@ -1,6 +1,7 @@
 /** Every system by name. To add one: write its file and its line here. */
 
 import { UserError } from '../engine/index.ts';
+import { SystemError } from './define.ts';
 import { electroosmoticFlow } from './electroosmotic-flow.ts';
 import { nernstPlanckPoisson } from './nernst-planck-poisson.ts';
 import { reactionDiffusion } from './reaction-diffusion.ts';
@@ -8,6 +9,7 @@ import { symmetric } from './symmetric.ts';
 import type { System } from './system.ts';
 import { thermoelasticity } from './thermoelasticity.ts';
 
+/** The built-in ones. */
 export const systems: readonly System[] = [
   thermoelasticity,
   reactionDiffusion,
@@ -21,9 +23,22 @@ export class UnknownSystemError extends UserError {
   override readonly name = 'UnknownSystemError';
 }
 
+const added = new Map<string, System>();
+
+/** Makes a system known by its name. Throws {@link SystemError} where another one has it. */
+export function addSystem(system: System): void {
+  const { name } = system;
+  if (systems.some((other) => other.name === name))
+    throw new SystemError(`name: ${name} is a built-in system; take another`);
+  added.set(name, system);
+}
+
 export function systemNamed(name: string): System {
-  const system = systems.find((candidate) => candidate.name === name);
+  const all = [...systems, ...added.values()];
+  const system = all.find((candidate) => candidate.name === name);
   if (!system)
-    throw new UnknownSystemError(`there is no system ${name}; there are ${systems.map((s) => s.name).join(', ')}`);
+    throw new UnknownSystemError(`there is no system ${name}; there are ${all.map((s) => s.name).join(', ')}`, {
+      remedy: 'one of your own is given as a file, ./burgers.mjs say',
+    });
   return system;
 }

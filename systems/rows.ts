@@ -6,7 +6,8 @@
  */
 import { concat, full, index, mul, slice, square, sub, type Var, vjp } from '../engine/index.ts';
 import { activate, type DenseJetParams } from '../kernels/index.ts';
-import { matrixBlocks } from './architecture.ts';
+import { matrixBlocks, NetworkError } from './architecture.ts';
+import { isCarriedByJets } from './fields.ts';
 import type { LossModel, Residual } from './model.ts';
 import type { Problem } from './problem.ts';
 import type { Stack } from './stack.ts';
@@ -36,6 +37,10 @@ export function rowParts(
   residuals: readonly Residual[],
   { system, stacks, counts }: Pick<Problem, 'system' | 'stacks' | 'counts'>,
 ): LayerParts[] {
+  if (!isCarriedByJets(system))
+    throw new NetworkError(
+      `${system.name} takes derivatives that no fused jet carries; rows of its Jacobian are not available, train it with adam or soap`,
+    );
   const { tape } = model.total;
   const starts = new Map<string, number>();
   let total = 0;
@@ -107,8 +112,8 @@ export interface LayerRows {
 
 export interface NetworkLayers {
   readonly network: string;
-  /** Positions, among all rows, of the residuals that read the network: start and count of each, and at which points. */
-  readonly spans: readonly { readonly start: number; readonly count: number; readonly points: string }[];
+  /** Positions, among all rows, of the residuals that read the network: start and count of each. */
+  readonly spans: readonly { readonly start: number; readonly count: number }[];
   readonly layers: readonly LayerRows[];
 }
 
@@ -129,10 +134,7 @@ export function networkRows(model: LossModel, problem: Pick<Problem, 'system' | 
       );
       return {
         network,
-        spans: readers.map((r) => {
-          const { group } = residuals[r]!;
-          return { start: starts[r]!, count: counts[group]!, points: group };
-        }),
+        spans: readers.map((r) => ({ start: starts[r]!, count: counts[residuals[r]!.group]! })),
         layers: layers
           .filter(({ at }) => at.stack === s)
           .map(({ at, offset, parts }) => ({

@@ -20,7 +20,11 @@ export function stacksOf(system: System, shape: NetworkShape = system.architectu
       theta: sizes.length === 1 ? 'theta' : `theta.${members.map(({ name }) => name).join('+')}`,
       networks: members.map(({ name }) => name),
       fields: members.map(({ fields }) => fields),
-      architecture: { inputs: system.coordinates.length, outputs, ...shape },
+      architecture: { inputs: system.coordinates.length, outputs, ...shape, ...extentsOf(system) },
     };
   });
+}
+
+function extentsOf({ coordinates, extents }: System): Pick<Architecture, 'extents'> {
+  return extents ? { extents: coordinates.map((name) => extents[name] ?? [0, 1]) } : {};
 }

@@ -33,8 +33,10 @@ export interface Condition {
 export interface System {
   readonly name: string;
   readonly title: string;
-  /** Names of the coordinates; derivatives are `T.x`, `T.xx`, `T.lap`. */
+  /** Names of the coordinates; derivatives are `T.x`, `T.xx`, `T.xt`, `T.lap` (the Laplacian, over all of them but `t`). */
   readonly coordinates: readonly string[];
+  /** Where each coordinate begins and ends, mapped to [-1,1] before it enters a network: [0,1] unless stated. */
+  readonly extents?: Readonly<Record<string, readonly [low: number, high: number]>>;
   /** Networks in order of construction, with the fields each puts out. */
   readonly networks: readonly { readonly name: string; readonly fields: readonly string[] }[];
   readonly architecture: NetworkShape;
@@ -80,7 +82,7 @@ export function resolveParameters(system: System, options: Parameters = {}): Rec
   const coupled = strength === undefined ? {} : Object.fromEntries(sets.map((name) => [name, strength]));
   const given: Parameters = { ...coupled, ...rest };
   for (const [name, value] of Object.entries(given)) {
-    const known = system.parameters[name];
+    const known = Object.hasOwn(system.parameters, name) ? system.parameters[name] : undefined;
     if (!known)
       throw new ParameterError(
         `${system.name} has no parameter ${name}; it has ${[...new Set([parameter, ...Object.keys(system.parameters)])].join(', ')}`,

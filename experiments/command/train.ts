@@ -1,9 +1,10 @@
 /** Commands about one system: train, explain. */
 import { Command, Option } from 'commander';
 import { library } from '../../kernels/index.ts';
-import { systems } from '../../systems/index.ts';
+import { addSystem, systems } from '../../systems/index.ts';
 import { tunedChoices } from '../adapter/tune-cache.ts';
 import { defaultRunFolder } from '../disk/run-folder.ts';
+import { isSystemFile, readSystem } from '../disk/system-file.ts';
 import { table } from '../show/table.ts';
 import { methods, optimizers, precisions, weightings } from '../training/hyperparameters.ts';
 import { memoryText } from '../training/plans.ts';
@@ -48,6 +49,14 @@ function systemOptions(command: Command, optimizers: readonly string[]): Command
     .addOption(untunedOption());
 }
 
+/** The name of a system; one that is given as a file becomes known by its own. */
+async function known(system: string): Promise<string> {
+  if (!isSystemFile(system)) return system;
+  const own = await readSystem(system);
+  addSystem(own);
+  return own.name;
+}
+
 function gaussNewtonOptions(command: Command): Command {
   return command
     .option('--momentum <x>', 'gauss-newton: share of the last direction that is kept (SPRING; default: 0)', share)
@@ -60,7 +69,6 @@ function gaussNewtonOptions(command: Command): Command {
       'gauss-newton: factor of the conditions (default: 10)',
       number('--boundary-weight', true),
     )
-    .option('--thin <n>', 'gauss-newton: of n collocation points keep one (default: 1)', integer('--thin', 1))
     .addOption(
       new Option('--precision <name>', `gauss-newton: ${precisions.join(', ')} (default: mixed)`).argParser(
         choice('--precision', precisions),
@@ -70,14 +78,18 @@ function gaussNewtonOptions(command: Command): Command {
 
 export function trainCommand(): Command {
   return gaussNewtonOptions(
-    systemOptions(new Command('train').argument('<system>', systems.map(({ name }) => name).join(', ')), methods),
+    systemOptions(
+      new Command('train').argument('<system>', `${systems.map(({ name }) => name).join(', ')}, or a file`),
+      methods,
+    ),
   )
     .description('train a system; writes a run folder')
     .option('--epochs <n>', 'training steps', integer('--epochs', 1))
     .option('--out <dir>', 'run folder (default: runs/SYSTEM-TIME)')
     .option('--resume <dir>', 'continue the run in a folder')
     .addOption(jsonOption())
-    .action(async (name: string, options: AnyTrainOptions & Global & { out?: string; resume?: string }) => {
+    .action(async (system: string, options: AnyTrainOptions & Global & { out?: string; resume?: string }) => {
+      const name = await known(system);
       const { out, resume, json, kernel, untuned, ...chosen } = options;
       if (out !== undefined && resume !== undefined) throw new UsageError('--out and --resume exclude each other');
       if (untuned && resume !== undefined)
@@ -112,7 +124,28 @@ const scientific = (value: number | null | undefined) => value?.toExponential(2)
 function report(summary: TrainSummary): string {
   const { system, params, epochs, msPerStep, dispatchesPerStep, memory, adapter, out, stopped } = summary;
   const runs = summary.runs ?? [summary];
-  const fields = Object.keys(summary.final.l2);
+  return [
+    '',
+    `${system} (${Object.entries(params)
+      .map(([name, value]) => `${name} = ${value}`)
+      .join(', ')}), ${epochs} epochs${stopped ? `: ${stopped}` : ''}`,
+    '',
+    ...outcome(runs),
+    '',
+    `${msPerStep?.toFixed(1) ?? '-'} ms per step, ${dispatchesPerStep} dispatches, ${adapter}`,
+    memoryText(memory),
+    `${out}/: picture.svg, metrics.jsonl, summary.json, weights.safetensors`,
+  ].join('\n');
+}
+
+/** Errors of each run, or loss terms where there is no reference solution. */
+function outcome(runs: readonly Pick<TrainSummary, 'seed' | 'final' | 'best' | 'losses'>[]): string[] {
+  const fields = Object.keys(runs[0]!.final.l2);
+  const terms = Object.keys(runs[0]!.losses);
+  if (fields.length === 0) {
+    const rows = runs.map(({ seed: own, losses }) => [String(own), ...terms.map((term) => scientific(losses[term]))]);
+    return ['loss terms (there is no reference solution):', table(['seed', ...terms], rows)];
+  }
   const rows = runs.map(({ seed: own, final, best }) => [
     String(own),
     ...fields.map((field) => scientific(final.l2[field])),
@@ -120,18 +153,9 @@ function report(summary: TrainSummary): string {
     `${scientific(best.mean)} at ${best.epoch}`,
   ]);
   return [
-    '',
-    `${system} (${Object.entries(params)
-      .map(([name, value]) => `${name} = ${value}`)
-      .join(', ')}), ${epochs} epochs${stopped ? `: ${stopped}` : ''}`,
-    '',
     'relative L2 error of each field against the exact solution:',
     table(['seed', ...fields, 'mean', 'best mean'], rows),
-    '',
-    `${msPerStep?.toFixed(1) ?? '-'} ms per step, ${dispatchesPerStep} dispatches, ${adapter}`,
-    memoryText(memory),
-    `${out}/: picture.svg, metrics.jsonl, summary.json, weights.safetensors`,
-  ].join('\n');
+  ];
 }
 
 export function explainCommand(): Command {
@@ -142,8 +166,8 @@ export function explainCommand(): Command {
     optimizers,
   )
     .description('print what is built for a training step')
-    .action(async (name: string, subject: Subject, { kernel, untuned, ...chosen }: TrainOptions & Global) => {
-      const settings = resolveSettings(name, chosen);
+    .action(async (system: string, subject: Subject, { kernel, untuned, ...chosen }: TrainOptions & Global) => {
+      const settings = resolveSettings(await known(system), chosen);
       const text = await withDevice(async (device) =>
         explain(subject, {
           ...{ options: { ...settings, problem: problemFor(settings) }, device, library },

@@ -1,25 +1,61 @@
 /** Pictures of fields with a training history, by the coordinates that the fields are over. */
 import type { Coordinates } from '../../systems/index.ts';
-import { type FieldPicture, fieldsPicture, type HistoryPicture, surfacePicture } from './picture.ts';
+import {
+  type FieldPicture,
+  fieldsPicture,
+  type HistoryPicture,
+  type PredictedField,
+  surfacePicture,
+} from './picture.ts';
 
-/** Fields over a line, or over a grid whose last coordinate runs fastest. Returns SVG. */
+type Field = FieldPicture | PredictedField;
+
+/**
+ * Fields over a line, or over a grid whose last coordinate runs fastest; of three coordinates the last is held where it
+ * is in the middle. Returns SVG.
+ */
 export function draw(
   title: string,
   subtitle: string,
   points: Coordinates,
-  fields: readonly FieldPicture[],
+  fields: readonly Field[],
   history: HistoryPicture,
 ): string {
-  const { x, y } = points as { x: Float64Array; y?: Float64Array };
-  if (!y) return fieldsPicture({ title, subtitle, x, xName: 'x', fields, history });
+  const names = Object.keys(points);
+  const [xName, yName, last] = names as [string, ...string[]];
+  const x = points[xName]!;
+  if (yName === undefined) return fieldsPicture({ title, subtitle, x, xName, fields, history });
+  if (last !== undefined) {
+    const layer = middleOf(points[last]!);
+    const at = <A extends ArrayLike<number>>(values: A) => Float64Array.from(layer, (k) => values[k]!);
+    const plane = { [xName]: at(x), [yName]: at(points[yName]!) };
+    const shown = `${subtitle}, ${last} = ${Number(points[last]![layer[0]!]!.toPrecision(3))}`;
+    return draw(
+      title,
+      shown,
+      plane,
+      fields.map((field) => mapped(field, at)),
+      history,
+    );
+  }
+  const y = points[yName]!;
   const ny = y.findIndex((value, k) => k > 0 && value === y[0]);
   const nx = x.length / ny;
   const byRow = (values: ArrayLike<number>) =>
     Float64Array.from({ length: x.length }, (_, k) => values[(k % nx) * ny + Math.floor(k / nx)]!);
-  const turned = fields.map(({ prediction, exact, ...rest }) => ({
-    ...rest,
-    prediction: byRow(prediction),
-    exact: byRow(exact),
-  }));
-  return surfacePicture({ title, subtitle, x: byRow(x), y: byRow(y), nx, ny, fields: turned, history });
+  const turned = fields.map((field) => mapped(field, byRow));
+  return surfacePicture({ title, subtitle, x: byRow(x), y: byRow(y), nx, ny, xName, yName, fields: turned, history });
+}
+
+const mapped = (field: Field, map: (values: ArrayLike<number>) => Float64Array): Field => ({
+  ...field,
+  prediction: map(field.prediction),
+  ...('exact' in field ? { exact: map(field.exact) } : {}),
+});
+
+/** Where a coordinate has the middle of its values. */
+function middleOf(values: Float64Array): number[] {
+  const distinct = [...new Set(values)].sort((a, b) => a - b);
+  const middle = distinct[Math.floor(distinct.length / 2)];
+  return [...values.keys()].filter((k) => values[k] === middle);
 }

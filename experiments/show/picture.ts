@@ -15,9 +15,13 @@ import {
 } from './figure.ts';
 import { type ColourMap, rasterOf } from './raster.ts';
 
-export interface FieldPicture {
+/** A field that there is no reference solution of. */
+export interface PredictedField {
   readonly name: string;
   readonly prediction: ArrayLike<number>;
+}
+
+export interface FieldPicture extends PredictedField {
   readonly exact: ArrayLike<number>;
   /** Relative L2 error, 1 for 100 %. */
   readonly relativeError: number;
@@ -43,7 +47,7 @@ export interface FieldsPicture extends Caption {
   /** As long as every prediction and exact field. */
   readonly x: ArrayLike<number>;
   readonly xName: string;
-  readonly fields: readonly FieldPicture[];
+  readonly fields: readonly (FieldPicture | PredictedField)[];
 }
 
 export interface SurfacePicture extends Caption {
@@ -52,7 +56,9 @@ export interface SurfacePicture extends Caption {
   readonly y: ArrayLike<number>;
   readonly nx: number;
   readonly ny: number;
-  readonly fields: readonly FieldPicture[];
+  readonly xName?: string;
+  readonly yName?: string;
+  readonly fields: readonly (FieldPicture | PredictedField)[];
 }
 
 /** Okabe and Ito's colours but yellow, which is too light for a line. */
@@ -73,14 +79,19 @@ export function fieldsPicture({ title, subtitle, x, xName, fields, history }: Fi
     const top = HEAD + row * ROW.pitch + ROW.title;
     const [solution, error] = boxes(top);
     const prediction = along((i) => field.prediction[i]!);
-    const exact = along((i) => field.exact[i]!);
-    const difference = along((i) => field.prediction[i]! - field.exact[i]!);
-    const curves = [curve('prediction', prediction, SKY, 4), curve('exact', exact, INK, 1.4, [6, 4])];
+    const predicted = curve('prediction', prediction, SKY, 4);
     const draw = (box: Box, name: string, lines: Lines, note = '') => {
       const power = powerOf(lines.flatMap(({ data }) => data.map(([, value]) => value ?? 0)));
       figure.heading(box, power ? `${name} (${powerOfTen(power)})` : name, note);
       figure.lines(box, lines, { x: linear(xName), y: linear('', power) });
     };
+    if (!('exact' in field)) {
+      draw(solution, field.name, [predicted], 'no reference solution');
+      return;
+    }
+    const exact = along((i) => field.exact[i]!);
+    const difference = along((i) => field.prediction[i]! - field.exact[i]!);
+    const curves = [predicted, curve('exact', exact, INK, 1.4, [6, 4])];
     draw(solution, field.name, curves, `relative L² error ${percent(field.relativeError)}`);
     draw(error, 'prediction − exact', [curve('difference', difference, VERMILLION, 1.6)]);
     if (row === 0) figure.legend(curves, { right: 36, top: 44 });
@@ -90,7 +101,8 @@ export function fieldsPicture({ title, subtitle, x, xName, fields, history }: Fi
 }
 
 /** Prediction, exact solution and their distance of each field of a 2D system; below, the history. Returns SVG. */
-export function surfacePicture({ title, subtitle, x, y, nx, ny, fields, history }: SurfacePicture): string {
+export function surfacePicture(picture: SurfacePicture): string {
+  const { title, subtitle, x, y, nx, ny, xName = 'x', yName = 'y', fields, history } = picture;
   const [xRange, yRange] = [rangeOf(x), rangeOf(y)];
   const width = 216;
   const height = Math.round(
@@ -99,18 +111,24 @@ export function surfacePicture({ title, subtitle, x, y, nx, ny, fields, history 
   const pitch = height + 92;
   const bottom = HEAD + fields.length * pitch;
   const figure = new Figure(title, subtitle, historyEnd(bottom, history));
-  fields.forEach(({ name, prediction, exact, relativeError }, row) => {
+  fields.forEach((field, row) => {
+    const { name, prediction } = field;
     const box = (left: number): Box => ({ left, top: HEAD + row * pitch + ROW.title, width, height });
-    const distance = Float64Array.from(prediction, (value, i) => Math.abs(value - exact[i]!));
-    const shared = rangeOf([...Array.from(prediction), ...Array.from(exact)]);
+    const shared = rangeOf([...Array.from(prediction), ...('exact' in field ? Array.from(field.exact) : [])]);
     const draw = (at: Box, values: ArrayLike<number>, [range, map]: Colours, [heading, note]: [string, string]) => {
       figure.heading(at, heading, note);
       figure.image(at, rasterOf({ values, nx, ny }, range, map, [at.width, at.height]));
-      figure.frame(at, { x: { ...linear('x'), ...limits(xRange) }, y: { ...linear('y'), ...limits(yRange) } });
+      figure.frame(at, { x: { ...linear(xName), ...limits(xRange) }, y: { ...linear(yName), ...limits(yRange) } });
     };
     const [first, second, third] = [box(62), box(336), box(676)];
-    const farthest: Range = [0, rangeOf(distance)[1]];
     draw(first, prediction, [shared, 'viridis'], [name, 'prediction']);
+    if (!('exact' in field)) {
+      figure.colourBar(first, shared, 'viridis');
+      return;
+    }
+    const { exact, relativeError } = field;
+    const distance = Float64Array.from(prediction, (value, i) => Math.abs(value - exact[i]!));
+    const farthest: Range = [0, rangeOf(distance)[1]];
     draw(second, exact, [shared, 'viridis'], ['', 'exact']);
     figure.colourBar(second, shared, 'viridis');
     draw(third, distance, [farthest, 'inferno'], ['absolute error', `rel. L² ${percent(relativeError)}`]);

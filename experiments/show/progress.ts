@@ -5,8 +5,8 @@ export interface ProgressState {
   /** Epochs done. */
   readonly epoch: number;
   readonly terms: Readonly<Record<string, number>>;
-  /** Relative error, 1 for 100 %. */
-  readonly error: number;
+  /** Relative error, 1 for 100 %; absent where there is no reference solution. */
+  readonly error?: number;
   readonly msPerStep: number;
   /** What the optimizer has to say, by name. */
   readonly facts?: Readonly<Record<string, number>>;
@@ -108,7 +108,8 @@ function plainProgress(total: number, label: string, stream: ProgressStream): Pr
 
 function plainLine(state: ProgressState, total: number, label: string): string {
   const { epoch, terms, error, msPerStep } = state;
-  const parts = [label, `epoch ${count(epoch, total)}`, `loss ${short(sum(terms))}`, `error ${percent(error)}`];
+  const parts = [label, `epoch ${count(epoch, total)}`, `loss ${short(sum(terms))}`];
+  if (error !== undefined) parts.push(`error ${percent(error)}`);
   parts.push(`${pace(msPerStep)} ms/step`, `left ${left(state, total)}`);
   return [...parts, ...named(state)].join(GAP);
 }
@@ -142,7 +143,7 @@ export function progressLine(state: ProgressState | undefined, { total, label, c
   add('count', count(epoch, total));
   if (state) {
     add('loss', `loss ${short(sum(state.terms))}`);
-    add('error', `err ${percent(state.error).padStart(5)}`);
+    if (state.error !== undefined) add('error', `err ${percent(state.error).padStart(5)}`);
     add('left', `left ${left(state, total).padStart(5)}`);
   }
   const bar = add('bar', ' '.repeat(BAR.least));

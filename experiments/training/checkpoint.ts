@@ -20,8 +20,8 @@ export class CheckpointError extends UserError {
 function identity(settings: TrainSettings): string {
   const { system, parameters, network, optimizer, weighting, seeds } = settings;
   if (settings.optimizer === 'gauss-newton') {
-    const { momentum, damping, adaptive, perNetwork, boundaryWeight, precision, thin } = settings;
-    const own = { momentum, damping, adaptive, perNetwork, boundaryWeight, precision, thin };
+    const { momentum, damping, adaptive, perNetwork, boundaryWeight, precision } = settings;
+    const own = { momentum, damping, adaptive, perNetwork, boundaryWeight, precision };
     return JSON.stringify({ system, parameters, network, optimizer, ...own, seeds });
   }
   const { betas, updateEvery, learningRate } = settings;

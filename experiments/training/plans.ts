@@ -11,7 +11,9 @@ export interface TrainingPlans {
   /** The buffers in which all of them keep their temporaries. */
   readonly temporaries: Plan;
   readonly terms: readonly string[];
+  /** Those with a reference solution, and those that are predicted. */
   readonly fields: readonly string[];
+  readonly predicted: readonly string[];
   /** Inputs of the training programs, and of the error, that the problem has values for. */
   readonly data: { readonly training: readonly DataInput[]; readonly error: readonly DataInput[] };
 }
@@ -31,7 +33,7 @@ export function trainingPlans(options: TrainerOptions, settings: CompileOptions)
   const compiled = Object.entries(sources).map(([role, source]) => [role, compile(source, settings)]);
   const { plans, temporaries } = shareTemporaries<Role>(Object.fromEntries(compiled));
   const data = { training: model.data, error: errors.data };
-  return { plans, temporaries, terms: model.terms, fields: errors.fields, data };
+  return { plans, temporaries, terms: model.terms, fields: errors.fields, predicted: errors.predicted, data };
 }
 
 /** Inputs of a plan that lie in the buffers of another one. */

@@ -45,6 +45,7 @@ export function watchDivergence({ records, terms, score }: Recorded, patience: '
       record.diverged = { epoch: from + Math.floor(at / (R * K)) + 1, term: terms[at % K]!, value: String(losses[at]) };
     }
     records.forEach((record, r) => {
+      if (Object.keys(errors[r]!.relative).length === 0) return;
       const error = scoreOf(errors[r]!, score);
       if (!record.diverged && !Number.isFinite(error)) record.diverged = { epoch, term: 'error', value: String(error) };
     });

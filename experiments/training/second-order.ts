@@ -8,6 +8,7 @@ import { formOf, type GaussNewtonState, type GaussNewtonStep, gaussNewtonStep, s
 import {
   type Coordinates,
   countOf,
+  type ErrorModel,
   EVALUATION,
   initialThetas,
   inputValues,
@@ -22,7 +23,7 @@ import { SystemSquares } from './least-squares.ts';
 import type { Errors, Snapshot } from './loop.ts';
 import type { Memory } from './plans.ts';
 import { errorSource } from './tapes.ts';
-import { type Backend, compileOptions, errorsOf, fill, type RunTrainer } from './trainer.ts';
+import { type Backend, compileOptions, errorsOf, fill, predictionsOf, type RunTrainer } from './trainer.ts';
 
 export interface GaussNewtonTrainerOptions extends GaussNewtonHyperparameters {
   readonly problem: Problem;
@@ -32,6 +33,7 @@ export class GaussNewtonTrainer implements RunTrainer {
   readonly options: GaussNewtonTrainerOptions;
   readonly terms: readonly string[];
   readonly fields: readonly string[];
+  readonly predicted: readonly string[];
   readonly evaluation: Coordinates;
   readonly about: string;
   epoch = 0;
@@ -44,7 +46,7 @@ export class GaussNewtonTrainer implements RunTrainer {
     options: GaussNewtonTrainerOptions,
     squares: SystemSquares,
     error: Program,
-    fields: readonly string[],
+    { fields, predicted }: Pick<ErrorModel, 'fields' | 'predicted'>,
     thetas: readonly Float64Array[],
   ) {
     const { problem } = options;
@@ -52,14 +54,14 @@ export class GaussNewtonTrainer implements RunTrainer {
     this.squares = squares;
     this.#error = error;
     this.fields = fields;
+    this.predicted = predicted;
     this.terms = lossModel(newTape(), problem).terms;
     this.evaluation = problem.system.evaluation();
     this.#states = thetas.map((theta) => startOf(theta, options));
     this.#last = thetas.map(() => undefined);
     const { rows, parameters } = squares;
     const form = formOf(squares) === 'kernel' ? 'J J^T' : 'J^T J';
-    const where = squares.programs.gram ? 'on the device' : 'on the host';
-    this.about = `${rows} residuals, ${parameters} parameters: ${form} is computed ${form === 'J J^T' ? where : 'on the host'} and factorized`;
+    this.about = `${rows} residuals, ${parameters} parameters: ${form} is factorized`;
   }
 
   /** Throws ArithmeticError where the adapter cannot compute in double-single. */
@@ -81,7 +83,7 @@ export class GaussNewtonTrainer implements RunTrainer {
     const error = await Program.create(device, compiled);
     const onEvaluation = runs.map((run) => ({ ...run, points: { [EVALUATION]: evaluation } }));
     fill(error, inputValues({ system, runs: onEvaluation }, model.data));
-    return new GaussNewtonTrainer(options, squares, error, model.fields, startingThetas(problem));
+    return new GaussNewtonTrainer(options, squares, error, model, startingThetas(problem));
   }
 
   get kernels(): Record<string, string> {
@@ -90,13 +92,7 @@ export class GaussNewtonTrainer implements RunTrainer {
 
   get dispatchesPerStep(): number {
     const { residuals, rows, gram, transposed, applied } = this.squares.programs;
-    const programs = [
-      residuals,
-      rows,
-      ...(gram ? [gram] : []),
-      transposed,
-      ...(this.options.momentum > 0 ? [applied] : []),
-    ];
+    const programs = [residuals, rows, gram, transposed, ...(this.options.momentum > 0 ? [applied] : [])];
     return programs.reduce((sum, { plan }) => sum + plan.dispatches.length, 0);
   }
 
@@ -147,16 +143,11 @@ export class GaussNewtonTrainer implements RunTrainer {
     const thetas = this.#byStack();
     for (const { theta } of stacks) this.#error.write(theta, thetas[theta]!);
     await this.#error.run();
-    const [relative, rmse] = await Promise.all([this.#error.read('relative'), this.#error.read('rmse')]);
-    return errorsOf(this.fields, this.options.problem, relative, rmse);
+    return errorsOf(this.#error, this.fields, this.options.problem);
   }
 
   async predictions(): Promise<Record<string, Float32Array>[]> {
-    const all = await this.#error.read('predictions');
-    const [F, N] = [this.fields.length, countOf(this.evaluation)];
-    return this.options.problem.runs.map((_, r) =>
-      Object.fromEntries(this.fields.map((field, k) => [field, all.slice((r * F + k) * N, (r * F + k + 1) * N)])),
-    );
+    return predictionsOf(this.#error, this.predicted, this.options.problem);
   }
 
   /** Conditions are weighed before they are squared; loss terms have no weights of their own. */
@@ -197,7 +188,6 @@ export class GaussNewtonTrainer implements RunTrainer {
       state.phi = phi!.slice(r * parameters, (r + 1) * parameters);
       state.lambda = lambda![r]!;
       state.since = values['since']![r]!;
-      delete state.residual;
     });
     this.epoch = epoch;
   }

@@ -116,6 +116,6 @@ export function weightingSource(options: TrainerOptions): Source {
 
 export function errorSource(problem: Problem, count: number): { model: ErrorModel; source: Source } {
   const model = errorModel(newTape(), problem, count);
-  const { inputs, relative, rmse, predictions } = model;
-  return { model, source: { inputs, outputs: { relative, rmse, predictions } } };
+  const { inputs, comparison = {}, predictions } = model;
+  return { model, source: { inputs, outputs: { ...comparison, predictions } } };
 }

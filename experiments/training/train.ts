@@ -102,8 +102,8 @@ async function trainInto(
     ({ epoch, losses, errors, facts, pace }) => {
       const last = losses.subarray(losses.length - runs.length * terms.length);
       const said = Object.fromEntries(Object.entries(facts).map(([name, values]) => [name, values[0]!]));
-      const { mean: error } = errors[0]!;
-      progress.update({ epoch, terms: byTerm(terms, last, 0), error, msPerStep: msPerStep(pace) ?? 0, facts: said });
+      const error = trainer.fields.length > 0 ? { error: errors[0]!.mean } : {};
+      progress.update({ epoch, terms: byTerm(terms, last, 0), ...error, msPerStep: msPerStep(pace) ?? 0, facts: said });
       return undefined;
     },
   ];
@@ -180,11 +180,10 @@ async function finish(folder: RunFolder, trainer: RunTrainer, ended: Ended): Pro
   writeWeights(folder, stacks, await trainer.thetas(), runs);
   writeCheckpoint(folder, await trainer.snapshot(), trainer.stateShapes(), settings);
   const exact = trainer.exact(0);
-  const fields = trainer.fields.map((name) => ({
+  const fields = trainer.predicted.map((name) => ({
     name,
     prediction: predictions[0]![name]!,
-    exact: exact[name]!,
-    relativeError: errors[0]!.relative[name]!,
+    ...(exact[name] ? { exact: exact[name], relativeError: errors[0]!.relative[name]! } : {}),
   }));
   const history = historyPicture(trainer.terms, records[0]!);
   folder.writeFile(

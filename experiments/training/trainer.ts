@@ -6,7 +6,6 @@ import { type CompileOptions, type Device, type Library, type Plan, Program } fr
 import { eigenvectors, REFRESH_EVERY } from '../../optim/index.ts';
 import {
   type Coordinates,
-  countOf,
   EVALUATION,
   initialThetas,
   inputValues,
@@ -39,7 +38,10 @@ type Programs = Readonly<Partial<Record<Role, Program>> & Record<'step' | 'error
 export interface RunTrainer extends Trainable {
   readonly options: { readonly problem: Problem };
   readonly terms: readonly string[];
+  /** Those with a reference solution. */
   readonly fields: readonly string[];
+  /** The same, or all fields where none has a reference solution. */
+  readonly predicted: readonly string[];
   readonly evaluation: Coordinates;
   /** In words, what there is to say before the first step. */
   readonly about?: string;
@@ -64,7 +66,10 @@ export interface RunTrainer extends Trainable {
 export class Trainer implements RunTrainer {
   readonly options: TrainerOptions;
   readonly terms: readonly string[];
+  /** Fields with a reference solution. */
   readonly fields: readonly string[];
+  /** The same, or all fields where none has one. */
+  readonly predicted: readonly string[];
   readonly evaluation: Coordinates;
   /** Steps taken so far. */
   epoch = 0;
@@ -79,6 +84,7 @@ export class Trainer implements RunTrainer {
     this.options = options;
     this.terms = compiled.terms;
     this.fields = compiled.fields;
+    this.predicted = compiled.predicted;
     this.evaluation = options.problem.system.evaluation();
     this.step = programs.step;
     this.programs = programs;
@@ -167,23 +173,15 @@ export class Trainer implements RunTrainer {
     return recorded['losses']!;
   }
 
-  /** Errors of each run at the evaluation points. */
+  /** Errors of each run at the evaluation points; of no field, and a mean of NaN, where there is no reference solution. */
   async errors(): Promise<Errors[]> {
     await this.programs.error.run();
-    const [relative, rmse] = await Promise.all([
-      this.programs.error.read('relative'),
-      this.programs.error.read('rmse'),
-    ]);
-    return errorsOf(this.fields, this.options.problem, relative, rmse);
+    return errorsOf(this.programs.error, this.fields, this.options.problem);
   }
 
   /** Predictions of each run at the evaluation points as of the last {@link errors}, by field. */
   async predictions(): Promise<Record<string, Float32Array>[]> {
-    const all = await this.programs.error.read('predictions');
-    const [F, N] = [this.fields.length, countOf(this.evaluation)];
-    return this.options.problem.runs.map((_, r) =>
-      Object.fromEntries(this.fields.map((field, k) => [field, all.slice((r * F + k) * N, (r * F + k + 1) * N)])),
-    );
+    return predictionsOf(this.programs.error, this.predicted, this.options.problem);
   }
 
   /** Loss weights, [R,K]. */
@@ -238,15 +236,12 @@ export class Trainer implements RunTrainer {
 }
 
 /** Errors of each run of a problem from [R,fields]. */
-export function errorsOf(
-  fields: readonly string[],
-  { runs }: Problem,
-  relative: Float32Array,
-  rmse: Float32Array,
-): Errors[] {
+export async function errorsOf(error: Program, fields: readonly string[], { runs }: Problem): Promise<Errors[]> {
   const F = fields.length;
+  const names = F > 0 ? ['relative', 'rmse'] : [];
+  const [relative, rmse] = await Promise.all(names.map((name) => error.read(name)));
   return runs.map((_, r) => {
-    const row = (values: Float32Array) => Object.fromEntries(fields.map((field, k) => [field, values[r * F + k]!]));
+    const row = (values?: Float32Array) => Object.fromEntries(fields.map((field, k) => [field, values![r * F + k]!]));
     const own = row(relative);
     return { relative: own, rmse: row(rmse), mean: Object.values(own).reduce((a, b) => a + b, 0) / F };
   });
@@ -265,6 +260,19 @@ function finiteOnes(matrices: Float32Array, size: number): Float32Array {
     for (let k = 0; k < size; k++) own[k * size + k] = 1;
   }
   return all;
+}
+
+/** Predictions of each run, by field, as an error program computed them last. */
+export async function predictionsOf(
+  error: Program,
+  predicted: readonly string[],
+  { runs }: Problem,
+): Promise<Record<string, Float32Array>[]> {
+  const all = await error.read('predictions');
+  const [F, N] = [predicted.length, all.length / runs.length / predicted.length];
+  return runs.map((_, r) =>
+    Object.fromEntries(predicted.map((field, k) => [field, all.slice((r * F + k) * N, (r * F + k + 1) * N)])),
+  );
 }
 
 /** Writes what a program takes: inputs that no output needs are not among them. */

@@ -34,7 +34,7 @@ describe('lines of the command', () => {
   });
 
   it.each(calls)('tapir %s', async (call) => {
-    const args = call.split(' ').map((each) => (each.startsWith('test/') ? join(root, each) : each));
+    const args = call.split(' ').map((each) => (/^(?:test|examples)\//.test(each) ? join(root, each) : each));
     const { status, stderr } = await runProcess(process.execPath, [command, ...args], { cwd: folder });
     expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
   });

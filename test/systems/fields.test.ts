@@ -1,0 +1,117 @@
+/** Derivatives of fields by name: whichever way they are taken, against differences in float64. */
+import { describe, expect, it } from 'vitest';
+import { evaluate, graphOf, input, newTape, type Var } from '../../engine/index.ts';
+import { derivativesIn, fieldsAt, isCarriedByJets } from '../../systems/fields.ts';
+import { defineSystem, initialThetas, problemOf, type System } from '../../systems/index.ts';
+
+const shape = { hidden: 2, width: 7 };
+const at = { x: [-0.7, 0.1, 1.3], t: [0.2, 0.9, 1.4] };
+
+function systemWith(residuals: Readonly<Record<string, string>>): System {
+  return defineSystem({
+    ...{ name: 'probe', coordinates: { x: [-1, 2], t: [0, 1.5] }, fields: ['u', 'v'], residuals, network: shape },
+    conditions: [{ at: { x: -1 }, residuals: ['u', 'v'] }],
+  });
+}
+
+/** Values of names at points, by the tape that a system's loss would use. */
+function valuesOf(system: System, names: readonly string[], points: Readonly<Record<string, readonly number[]>>) {
+  const own = Object.fromEntries(Object.entries(points).map(([key, data]) => [key, Float64Array.from(data)]));
+  const N = own['x']!.length;
+  const problem = problemOf(system, [{ parameters: {}, seed: 7, points: { interior: own } }], shape);
+  const tape = newTape();
+  const declared: Record<string, Var> = {};
+  const declare = (name: string, extents: readonly number[]) => (declared[name] ??= input(tape, name, extents));
+  const X = declare('X', [1, system.coordinates.length, N]);
+  const fields = fieldsAt(problem, X, derivativesIn(system), { declare });
+  const thetas = initialThetas(problem);
+  const data: Record<string, Float64Array> = {
+    X: Float64Array.from(system.coordinates.flatMap((key) => [...own[key]!])),
+    ...thetas,
+  };
+  const outputs = names.map((name) => fields(name)!);
+  const results = evaluate(
+    graphOf(Object.values(declared), outputs),
+    Object.keys(declared).map((key) => data[key]!),
+  );
+  return Object.fromEntries(names.map((name, k) => [name, [...results[k]!]]));
+}
+
+/** Central differences, applied for one coordinate after the other. */
+function differences(system: System, field: string, along: readonly string[], h: number): number[] {
+  const [first, ...rest] = along;
+  if (first === undefined) return valuesOf(system, [field], at)[field]!;
+  const shifted = (by: number) => {
+    const moved = { ...at, [first]: at[first as 'x' | 't'].map((value) => value + by) };
+    return rest.length === 0 ? valuesOf(system, [field], moved)[field]! : nested(system, field, rest, moved, h);
+  };
+  const [up, down] = [shifted(h), shifted(-h)];
+  return up.map((value, k) => (value - down[k]!) / (2 * h));
+}
+
+function nested(
+  system: System,
+  field: string,
+  along: readonly string[],
+  points: Readonly<Record<string, readonly number[]>>,
+  h: number,
+): number[] {
+  const [first, ...rest] = along as [string, ...string[]];
+  const shifted = (by: number) => {
+    const moved = { ...points, [first]: points[first]!.map((value) => value + by) };
+    return rest.length === 0 ? valuesOf(system, [field], moved)[field]! : nested(system, field, rest, moved, h);
+  };
+  const [up, down] = [shifted(h), shifted(-h)];
+  return up.map((value, k) => (value - down[k]!) / (2 * h));
+}
+
+const general = systemWith({ r: 'u.xt + u.xxxx + v.xxx + u.x + u.t + u.tt + u.xx + v.t' });
+const fused = systemWith({ r: 'u.t - u.x + v.x' });
+
+describe('a derivative by name', () => {
+  it.each([
+    ['u.x', 1e-5],
+    ['u.t', 1e-5],
+    ['u.xx', 1e-4],
+    ['u.tt', 1e-4],
+    ['u.xt', 1e-4],
+    ['v.xxx', 1e-3],
+    ['u.xxxx', 4e-3],
+  ] as const)('%s is what differences say', (name, h) => {
+    const [field, letters] = name.split('.') as [string, string];
+    const found = valuesOf(general, [name], at)[name]!;
+    const expected = differences(general, field, [...letters], h);
+    const size = Math.max(...expected.map(Math.abs));
+    expect(size).toBeGreaterThan(1e-3);
+    found.forEach((value, k) => {
+      expect(Math.abs(value - expected[k]!) / size).toBeLessThan(2e-4);
+    });
+  });
+
+  it('is the same whichever way it is taken', () => {
+    expect([isCarriedByJets(general), isCarriedByJets(fused)]).toEqual([false, true]);
+    const names = ['u', 'v', 'u.x', 'u.t', 'v.x'];
+    const [one, other] = [general, fused].map((system) => valuesOf(system, names, at));
+    for (const name of names)
+      one![name]!.forEach((value, k) => {
+        expect(value).toBeCloseTo(other![name]![k]!, 11);
+      });
+  });
+
+  it('is mixed in either order, and lap is the sum over space', () => {
+    const {
+      'u.xt': xt,
+      'u.tx': tx,
+      'u.lap': lap,
+      'u.xx': xx,
+    } = valuesOf(general, ['u.xt', 'u.tx', 'u.lap', 'u.xx'], at);
+    expect(xt).toEqual(tx);
+    expect(lap).toEqual(xx);
+  });
+
+  it('of what is no coordinate is refused with the coordinates there are', () => {
+    expect(() => systemWith({ r: 'u.q' })).toThrow(
+      /residuals.r: "u.q" uses u.q; a derivative names coordinates \(x, t\)/,
+    );
+  });
+});

@@ -1,0 +1,51 @@
+/** Losses of systems that fused jets cannot carry, and their gradients, on a device with the least limits. Needs an adapter. */
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { compile, type Device, evaluate, grad, graphOf, newTape, openDevice, Program } from '../../engine/index.ts';
+import { readSystem } from '../../experiments/disk/system-file.ts';
+import { library } from '../../kernels/index.ts';
+import { initialThetas, inputValues, lossModel, problemOf, resolveParameters } from '../../systems/index.ts';
+import { distance } from '../support/gpu.ts';
+
+const shape = { hidden: 2, width: 8 };
+let device: Device;
+
+beforeAll(async () => {
+  device = await openDevice({ least: true });
+});
+afterAll(() => device.close());
+
+it.each(['wave', 'kdv', 'beam'])('%s: losses and gradient', async (name) => {
+  const system = await readSystem(join(import.meta.dirname, `../../examples/${name}.mjs`));
+  const parameters = resolveParameters(system);
+  const all = system.points(parameters, 3);
+  const points = Object.fromEntries(
+    Object.entries(all).map(([group, columns]) => [
+      group,
+      Object.fromEntries(Object.entries(columns).map(([key, data]) => [key, data.slice(0, 13)])),
+    ]),
+  );
+  const problem = problemOf(system, [{ parameters, seed: 3, points }], shape);
+  const tape = newTape();
+  const model = lossModel(tape, problem);
+  const [gradient] = grad(model.total, [...model.thetas]);
+  const values: Record<string, ArrayLike<number>> = {
+    ...inputValues(problem, model.data),
+    ...initialThetas(problem),
+    weights: new Array(model.terms.length).fill(1),
+  };
+  const source = { inputs: model.inputs, outputs: { losses: model.losses, gradient: gradient! } };
+  const exact = evaluate(
+    graphOf(Object.values(model.inputs), [model.losses, gradient!]),
+    Object.keys(model.inputs).map((key) => values[key]!),
+  );
+  const program = await Program.create(device, compile(source, { library, device: device.capabilities }));
+  try {
+    for (const key of Object.keys(program.plan.inputs)) program.write(key, values[key]!);
+    await program.run();
+    expect(distance(await program.read('losses'), exact[0]!)).toBeLessThan(1e-4);
+    expect(distance(await program.read('gradient'), exact[1]!)).toBeLessThan(1e-4);
+  } finally {
+    program.destroy();
+  }
+});
