@@ -14,12 +14,10 @@ import { measureRoofline, peakAgain, type Roofline, timestampsTell } from './roo
 import { benchStack, HEIGHTS, type StackRow } from './stack.ts';
 import { benchStep, type StepRow } from './steps.ts';
 import { type Clock, type Effort, QUICK, THOROUGH } from './timing.ts';
-import { ORIGINS, originName, squares, workloads } from './workloads.ts';
+import { ORIGINS, type Origin, originName, squares, squaresOf, workloads } from './workloads.ts';
 
 export const parts = ['roofline', 'kernels', 'steps', 'laplacian', 'stack', 'peers'] as const;
 export type Part = (typeof parts)[number];
-
-type Origin = (typeof ORIGINS)[number];
 
 /** What to measure. */
 export interface Selection {
@@ -29,6 +27,8 @@ export interface Selection {
   readonly origins: readonly Origin[];
   /** Whether kernels are timed at large matrices, too. */
   readonly squares: boolean;
+  /** Sizes of square matrices to time kernels at instead. */
+  readonly sizes?: readonly number[];
   /** Whose training steps are timed. */
   readonly steps: readonly Origin[];
   /** Systems whose runs are stacked. */
@@ -70,12 +70,32 @@ const UPON_REQUEST: readonly Part[] = ['peers'];
 
 /**
  * Kernels and systems whose name contains `only`; `quick` leaves out all systems but the first unless `only` names
- * them. Throws {@link UsageError} where nothing is left.
+ * them. `sizes` measures kernels alone, in networks of these widths and at square matrices of these sizes. Throws
+ * {@link UsageError} where nothing is left.
  */
-export function select(
-  library: Library,
-  { names, only, quick }: { names: readonly string[]; only?: string; quick: boolean },
-): Selection {
+export function select(library: Library, { sizes, ...what }: Wanted): Selection {
+  if (sizes === undefined) return selected(library, what);
+  const other = what.names.find((name) => name !== 'kernels' && name !== 'roofline');
+  if (other !== undefined)
+    throw new UsageError(`--sizes is for kernels, not for ${other}: tapir bench kernels --sizes 64,128`);
+  const selection = selected(library, { ...what, names: ['roofline', 'kernels'] });
+  const [first] = selection.origins;
+  return {
+    ...selection,
+    squares: false,
+    sizes,
+    origins: first === undefined ? [] : sizes.map((width) => ({ ...first, width })),
+  };
+}
+
+interface Wanted {
+  readonly names: readonly string[];
+  readonly only?: string;
+  readonly quick: boolean;
+  readonly sizes?: readonly number[];
+}
+
+function selected(library: Library, { names, only, quick }: Omit<Wanted, 'sizes'>): Selection {
   const unknown = names.find((name) => !parts.some((part) => part === name));
   if (unknown !== undefined)
     throw new UsageError(`there is nothing called ${unknown} to measure; there are ${parts.join(', ')}`);
@@ -153,6 +173,7 @@ export async function bench(device: Device, options: BenchOptions): Promise<Benc
       workloads: [
         ...workloads(options.library, device, selection.origins),
         ...(selection.squares ? squares(options.library, device.capabilities) : []),
+        ...squaresOf(options.library, selection.sizes ?? []),
       ].filter(({ kernel }) => selection.library.includes(kernel)),
       versions: options.versions,
     });

@@ -17,10 +17,14 @@ import { replaceFile } from '../experiments/disk/atomic.ts';
 import { exists, isFolder } from '../experiments/disk/files.ts';
 import { UsageError } from '../experiments/training/settings.ts';
 import { library as shipped } from '../kernels/index.ts';
+import { across, acrossText } from './across.ts';
 import { bench, parts, select } from './bench.ts';
 import { compare, comparisonText, readResult } from './compare.ts';
+import { kernelsCsv } from './csv.ts';
+import { withKernelFile } from './kernel-file.ts';
 import { markdown } from './markdown.ts';
 import { type PeerSpec, peersOf } from './peers.ts';
+import { rooflinePage, rooflinePicture } from './picture.ts';
 import { report } from './report.ts';
 import { statusLine } from './status.ts';
 
@@ -32,10 +36,14 @@ interface Options extends Global {
   readonly python: string;
   readonly authors?: string;
   readonly threads: number;
+  readonly sizes?: readonly number[];
+  readonly csv?: string;
+  readonly picture?: string;
+  readonly kernelFile?: string;
 }
 
 /** `peers` replaces the programs to compare with, for tests. */
-export function benchCommand(library: Library = shipped, peers?: readonly PeerSpec[]): Command {
+export function benchCommand(builtIn: Library = shipped, peers?: readonly PeerSpec[]): Command {
   return new Command('bench')
     .argument('[part...]', `${parts.join(', ')}; all but peers by default`)
     .description(
@@ -45,6 +53,10 @@ export function benchCommand(library: Library = shipped, peers?: readonly PeerSp
     .option('--quick', 'few samples, the first system only: about fifteen seconds')
     .option('--out <file>', 'write everything that was measured, as JSON with the machine, to a file')
     .option('--markdown <file>', 'write the tables, as Markdown, to a file')
+    .option('--sizes <list>', 'kernels in networks of these widths and at square matrices: 64,128,256', sizes)
+    .option('--csv <file>', 'write the kernels as comma-separated values to a file')
+    .option('--picture <file>', 'draw every kernel on the roofline, to a .svg or .html file')
+    .option('--kernel-file <file>', 'a module with a version of your own, measured beside the built-in ones')
     .option('--python <program>', 'the Python that has PyTorch or JAX, for peers', 'python3')
     .option('--authors <dir>', "a checkout of the authors' code with soap.py in it, for peers")
     .option('--threads <count>', 'threads that peers on the CPU may use', integer('--threads', 1), 1)
@@ -54,9 +66,17 @@ export function benchCommand(library: Library = shipped, peers?: readonly PeerSp
     .addCommand(compareCommand())
     .action(async (names: string[], options: Options) => {
       const { out, quick = false, only, json, kernel, untuned, python, authors, threads } = options;
-      const selection = select(library, { names, quick, ...(only === undefined ? {} : { only }) });
-      if (out !== undefined) demandWritable('--out', out);
-      if (options.markdown !== undefined) demandWritable('--markdown', options.markdown);
+      const { csv, picture, kernelFile } = options;
+      const library = kernelFile === undefined ? builtIn : await withKernelFile(builtIn, kernelFile);
+      const chosen = { ...(only === undefined ? {} : { only }), ...(options.sizes ? { sizes: options.sizes } : {}) };
+      const selection = select(library, { names, quick, ...chosen });
+      for (const [option, file] of Object.entries({ out, markdown: options.markdown, csv, picture }))
+        if (file !== undefined) demandWritable(`--${option}`, file);
+      if (picture !== undefined && !/\.(svg|html)$/.test(picture))
+        throw new UsageError(`--picture ${picture}: name a file that ends in .svg or .html`);
+      const missing = csv ?? picture;
+      if (missing !== undefined && !(selection.parts.includes('kernels') && selection.origins.length > 0))
+        throw new UsageError(`${missing} takes kernels that were timed: measure kernels`);
       if (authors !== undefined && !exists(authors))
         throw new UsageError(`--authors ${authors}: there is no such folder; name a checkout of the authors' code`);
       const status = statusLine('measuring');
@@ -73,6 +93,9 @@ export function benchCommand(library: Library = shipped, peers?: readonly PeerSp
       ).finally(status.clear);
       if (out !== undefined) replaceFile(out, `${JSON.stringify(result, null, 1)}\n`);
       if (options.markdown !== undefined) replaceFile(options.markdown, markdown(result));
+      if (csv !== undefined) replaceFile(csv, kernelsCsv(result.kernels ?? []));
+      if (picture !== undefined)
+        replaceFile(picture, picture.endsWith('.svg') ? rooflinePicture(result) : rooflinePage(result));
       say(report(result), { json: json ?? false });
       if (json) putJson(result);
       const validated = [...(result.kernels ?? []), ...(result.laplacian ?? [])];
@@ -80,16 +103,27 @@ export function benchCommand(library: Library = shipped, peers?: readonly PeerSp
     });
 }
 
+function sizes(text: string): number[] {
+  return [...new Set(text.split(',').map(integer('--sizes', 1)))];
+}
+
 function compareCommand(): Command {
   return new Command('compare')
     .argument('<before>', 'what --out wrote: A')
     .argument('<after>', 'what --out wrote: B')
+    .option('--across', 'of two adapters or machines: a table, no verdict')
     .description('exit 1 where AFTER is slower than BEFORE beyond noise, and say where')
     .exitOverride()
     .configureOutput({ writeErr: () => {} })
     .action((before: string, after: string, _: unknown, command: Command) => {
       const { json = false } = command.optsWithGlobals<Global>();
       const [a, b] = [readResult(before), readResult(after)];
+      if (command.opts<{ across?: boolean }>().across) {
+        const figures = across(a, b);
+        say(acrossText(a, b, figures), { json });
+        if (json) putJson(figures);
+        return;
+      }
       const comparison = compare(a, b);
       say(comparisonText(a, b, comparison), { json });
       if (json) putJson(comparison);

@@ -35,7 +35,7 @@ interface Figures {
   readonly refused: Set<string>;
 }
 
-function figuresOf(result: BenchResult): Figures {
+export function figuresOf(result: BenchResult): Figures {
   const times = new Map<string, Spread>();
   const counts = new Map<string, number>();
   const refused = new Set<string>();
@@ -72,7 +72,9 @@ function figuresOf(result: BenchResult): Figures {
 export function compare(a: BenchResult, b: BenchResult): Comparison {
   for (const key of ['adapter', 'cpu', 'cores'] as const)
     if (a.machine[key] !== b.machine[key])
-      throw new UsageError(`times of two machines cannot be compared: ${key} ${a.machine[key]} and ${b.machine[key]}`);
+      throw new UsageError(
+        `times of two machines cannot be compared: ${key} ${a.machine[key]} and ${b.machine[key]}; --across shows them side by side`,
+      );
   const [before, after] = [figuresOf(a), figuresOf(b)];
   const drift = driftOf(a, b);
   const times = [...before.times].flatMap(([figure, was]): Change[] => {

@@ -12,6 +12,8 @@ export interface Contestant {
 export interface Ratio {
   readonly fastest: number;
   readonly medians: number;
+  /** Where the ratio of medians lies, 95 %, if that was asked for and there are samples enough. */
+  readonly interval?: readonly [number, number];
 }
 
 /** Milliseconds that one sample should last, and the most calls in it. */

@@ -8,6 +8,7 @@ import type { Device, Library } from '../engine/index.ts';
 import { distance } from '../experiments/verify/quantity.ts';
 import { judgeBlas } from './blas.ts';
 import { interleaved, type Ratio, ratioOf } from './interleave.ts';
+import { ratioInterval } from './interval.ts';
 import { type Job, jobText, type Ours, oursOf, problemOf } from './job.ts';
 import { Peer, type PeerCommand, PeerError, type Timing } from './peer-process.ts';
 import { type Effort, type Spread, spread } from './timing.ts';
@@ -201,6 +202,8 @@ async function benchVariant(
     watched(variant, (calls) => peer.time(variant, calls, SAMPLE_MS)),
   ];
   const [oursTime, theirsTime] = (await interleaved([own, their], effort)) as [Spread, Spread];
+  // Without the two calls that warm up.
+  const interval = ratioInterval(own.wall.slice(2), their.wall.slice(2));
   return {
     difference,
     firstNs,
@@ -208,19 +211,22 @@ async function benchVariant(
     theirs: theirsTime,
     ...(own.cpu.length > 0 ? { oursCpu: spread(own.cpu) } : {}),
     ...(their.cpu.length > 0 ? { theirsCpu: spread(their.cpu) } : {}),
-    ...(unfair === undefined ? { ratio: ratioOf(oursTime, theirsTime) } : { unfair }),
+    ...(unfair === undefined
+      ? { ratio: { ...ratioOf(oursTime, theirsTime), ...(interval ? { interval } : {}) } }
+      : { unfair }),
   };
 }
 
-/** A contestant that keeps the processor times beside what it is timed by. */
+/** A contestant that keeps its samples, and the processor times beside them. */
 function watched(name: string, run: (calls: number) => Promise<Timing>) {
-  const cpu: number[] = [];
+  const [wall, cpu]: [number[], number[]] = [[], []];
   const time = async (calls: number) => {
     const { ns, cpuNs } = await run(calls);
+    wall.push(ns);
     if (cpuNs !== undefined) cpu.push(cpuNs);
     return ns;
   };
-  return { name, cpu, time };
+  return { name, wall, cpu, time };
 }
 
 /** On a software adapter the threads that play the GPU are this process' own. */

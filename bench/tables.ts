@@ -37,6 +37,12 @@ export const within = (time: Spread, show: (ns: number) => string): string =>
 const times = (value: number) => `${value.toFixed(value >= 9.95 ? 0 : value >= 0.995 ? 1 : 2)} x`;
 const both = (ratio: Ratio | undefined) => (ratio ? [times(ratio.fastest), times(ratio.medians)] : ['', '']);
 
+function intervalText(ratio: Ratio | undefined): string {
+  if (!ratio?.interval) return both(ratio)[1]!;
+  const [low, high] = ratio.interval.map((value) => value.toFixed(value >= 9.95 ? 0 : value >= 0.995 ? 1 : 2));
+  return `${low} .. ${high}`;
+}
+
 export function laplacianTable(rows: readonly LaplacianRow[]): Table {
   return {
     title: 'second derivative of both networks of thermoelasticity at its points',
@@ -99,7 +105,7 @@ export function peersTable({ ours, rows }: NonNullable<BenchResult['peers']>): T
         ms(own!.minNs),
         ms(own!.medianNs),
         oursCpu ? ms(oursCpu.medianNs) : '',
-        ...(unfair === undefined ? both(ratio) : ['unfair', '']),
+        ...(unfair === undefined ? [both(ratio)[0]!, intervalText(ratio)] : ['unfair', '']),
         firstNs === undefined ? '' : (firstNs / 1e9).toFixed(1),
         difference!.toExponential(0),
       ],
@@ -117,7 +123,7 @@ export function peersTable({ ours, rows }: NonNullable<BenchResult['peers']>): T
       ),
       'ms: a call by the clock, the fastest and the median; a peer and Tapir take turns.',
       'CPU: milliseconds of processor time, all threads together, median.',
-      'Tapir is .. faster by fastest, by median; below 1 it is slower.',
+      'Tapir is .. faster by the fastest; 95 % interval by medians, median alone below 5 samples. Below 1: slower.',
       'apart: losses and gradient from ours; a peer whose numbers are not ours is REFUSED and not timed.',
       '1st: the first call, with compiling.',
     ],

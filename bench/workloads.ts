@@ -26,28 +26,39 @@ export interface Workload {
   readonly shapes: readonly Shape[];
 }
 
-/** Systems with the number of runs trained together, the cheap ones first. */
-export const ORIGINS: readonly { readonly system: string; readonly runs: number }[] = [
+/** A system with the number of runs trained together, and the width of its networks where that is not the published one. */
+export interface Origin {
+  readonly system: string;
+  readonly runs: number;
+  readonly width?: number;
+}
+
+/** The cheap ones first. */
+export const ORIGINS: readonly Origin[] = [
   { system: 'thermoelasticity', runs: 1 },
   { system: 'reaction-diffusion', runs: 1 },
   { system: 'thermoelasticity', runs: 16 },
   { system: 'electroosmotic-flow', runs: 1 },
 ];
 
-export const originName = ({ system, runs }: { system: string; runs: number }): string =>
-  runs === 1 ? system : `${system} x ${runs}`;
+export const originName = ({ system, runs, width }: Origin): string =>
+  `${system}${runs === 1 ? '' : ` x ${runs}`}${width === undefined ? '' : `, width ${width}`}`;
 
-/** The training step of a system with its published network and points, stacked for `runs` runs. */
+/** The training step of a system with its published points, and network unless a width is given, stacked for `runs` runs. */
 export function optionsOf(
   system: System,
   runs: number,
   optimizer: Optimizer,
   weighting: Weighting = 'none',
+  width = system.architecture.width,
 ): TrainerOptions {
   const parameters = resolveParameters(system);
   const points = system.points(parameters, 42);
   const stacked = Array.from({ length: runs }, (_, k) => ({ parameters, seed: 42 + k, points }));
-  return { ...hyperparametersFor(system, { optimizer, weighting }), problem: problemOf(system, stacked) };
+  return {
+    ...hyperparametersFor(system, { optimizer, weighting }),
+    problem: problemOf(system, stacked, { ...system.architecture, width }),
+  };
 }
 
 /**
@@ -58,7 +69,7 @@ export function workloads(library: Library, device: Device, origins = ORIGINS): 
   const called = origins.flatMap((origin) => {
     const system = systemNamed(origin.system);
     const graphs = optimizers.map((optimizer) => {
-      const { source } = stepSource(optionsOf(system, origin.runs, optimizer));
+      const { source } = stepSource(optionsOf(system, origin.runs, optimizer, 'none', origin.width));
       return compile(source, { library, device: device.capabilities }).graph;
     });
     return library.flatMap((kernel) => heaviest(kernel, graphs, originName(origin)));
@@ -69,14 +80,19 @@ export function workloads(library: Library, device: Device, origins = ORIGINS): 
 
 /** Matrices of which every engine's speed is known: far larger than what the systems multiply. */
 export function squares(library: Library, { software }: Pick<Capabilities, 'software'>): Workload[] {
-  const n = software ? 512 : 2048;
-  const shapes = [
-    [n, n],
-    [n, n],
-  ];
+  return squaresOf(library, [software ? 512 : 2048], 'large matrices');
+}
+
+/** Products of square matrices of these sizes. */
+export function squaresOf(library: Library, sizes: readonly number[], origin = 'square matrices'): Workload[] {
   return library
     .filter(({ name }) => name === 'matmul')
-    .map((kernel) => ({ kernel, origin: 'large matrices', params: { ta: false, tb: false }, shapes }));
+    .flatMap((kernel) =>
+      sizes.map((n) => {
+        const shape = [n, n];
+        return { kernel, origin, params: { ta: false, tb: false }, shapes: [shape, shape] };
+      }),
+    );
 }
 
 function heaviest(kernel: Kernel, graphs: readonly Graph[], origin: string): Workload[] {
