@@ -41,7 +41,8 @@ describe('commands on pages', () => {
     for (const { name, rest } of callsIn(path)) {
       const command = commands.find((each) => each.name() === name);
       expect(command, `tapir ${name}`).toBeDefined();
-      const known = [...command!.options.map(({ long }) => long), '--help'];
+      const options = [command!, ...command!.commands].flatMap((each) => each.options);
+      const known = [...options.map(({ long }) => long), '--help'];
       for (const option of rest.match(/--[a-z-]+/g) ?? []) expect(known, `tapir ${name} ${option}`).toContain(option);
     }
   });
