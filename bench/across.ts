@@ -3,7 +3,7 @@ import { table } from '../experiments/show/table.ts';
 import { UsageError } from '../experiments/training/settings.ts';
 import type { BenchResult } from './bench.ts';
 import { figuresOf } from './compare.ts';
-import { ms } from './tables.ts';
+import { loadText, ms } from './tables.ts';
 import type { Spread } from './timing.ts';
 
 /** One figure on both adapters. */
@@ -28,7 +28,7 @@ export function across(a: BenchResult, b: BenchResult): Beside[] {
 
 export function acrossText(a: BenchResult, b: BenchResult, figures: readonly Beside[]): string {
   const who = ({ machine, date, load }: BenchResult) =>
-    `${machine.adapter}, ${machine.cpu}; ${date}, load ${load.toFixed(1)}`;
+    `${machine.adapter}, ${machine.cpu}; ${date}, load ${loadText(load)}`;
   const rows = figures.map(({ figure, a: first, b: second, faster }) => [
     figure,
     ms(first.minNs),
