@@ -45,6 +45,8 @@ export interface BenchResult {
   readonly load?: number;
   readonly clock: Clock['method'];
   readonly quick: boolean;
+  /** Versions that were pinned, by kernel. */
+  readonly pins?: Readonly<Record<string, string>>;
   readonly dispatch: DispatchCost;
   readonly roofline?: Roofline;
   /** FLOP/s of the roofline's best register kernel once more, after everything else. */
@@ -158,7 +160,15 @@ export async function bench(device: Device, options: BenchOptions): Promise<Benc
   const dispatch = await measureDispatch(device, quick ? 5 : 20);
   const method = (await timestampsTell(device)) ? 'timestamp queries' : 'wall clock';
   const clock: Clock = { method, emptyNs: dispatch.empty.medianNs };
-  let result: BenchResult = { date, machine: fingerprint(device), load, clock: method, quick, dispatch };
+  let result: BenchResult = {
+    date,
+    machine: fingerprint(device),
+    load,
+    clock: method,
+    quick,
+    pins: options.versions,
+    dispatch,
+  };
   if (selection.parts.some((part) => part === 'roofline' || part === 'kernels')) {
     onStart('roofline');
     result = { ...result, roofline: await measureRoofline(device, clock, effort, quick) };

@@ -1,4 +1,5 @@
 /** What a run of the benchmark found, as text of at most 100 columns. */
+import { pinsPassedOver } from '../experiments/adapter/choices.ts';
 import { table } from '../experiments/show/table.ts';
 import { memoryText } from '../experiments/training/plans.ts';
 import type { BenchResult } from './bench.ts';
@@ -14,7 +15,7 @@ export function report(result: BenchResult): string {
     dispatchText(result),
     ...(roofline ? [rooflineText(roofline)] : []),
     ...(kernels && kernels.length > 0 ? [kernelsText(kernels, result)] : []),
-    ...(steps && steps.length > 0 ? [stepsText(steps)] : []),
+    ...(steps && steps.length > 0 ? [stepsText(steps, result)] : []),
     ...furtherTables(result).map(textOf),
     noiseText(result),
   ].join('\n\n');
@@ -101,7 +102,7 @@ function kernelsText(rows: readonly KernelRow[], { roofline }: BenchResult): str
 
 const SHOWN = 8;
 
-function stepsText(rows: readonly StepRow[]): string {
+function stepsText(rows: readonly StepRow[], { pins = {} }: BenchResult): string {
   const cells = rows.map(({ origin, optimizer, networks, points, time, dispatches, flops, bytes }) => [
     origin,
     optimizer,
@@ -116,6 +117,7 @@ function stepsText(rows: readonly StepRow[]): string {
   const head = ['training step', '', 'networks', 'points', 'ms', 'min .. p90', 'dispatches', 'GFLOP/s', 'MiB'];
   return [
     table(head, cells, [2, 3, 4, 5, 6, 7, 8]),
+    ...pinsPassedOver(Object.assign({}, ...rows.map(({ kernels }) => kernels)), pins),
     rows.map(({ origin, optimizer, memory }) => `${origin}, ${optimizer}: ${memoryText(memory)}`).join('\n'),
     ...rows.filter(({ scopes }) => scopes.length > 0).map(scopesText),
   ].join('\n\n');

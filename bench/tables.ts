@@ -123,7 +123,7 @@ export function peersTable({ ours, rows }: NonNullable<BenchResult['peers']>): T
       ),
       'ms: a call by the clock, the fastest and the median; a peer and Tapir take turns.',
       'CPU: milliseconds of processor time, all threads together, median.',
-      'Tapir is .. faster by the fastest; 95 % interval by medians, median alone below 5 samples. Below 1: slower.',
+      'Tapir is .. faster by the fastest, then by medians (95 % interval from 5 samples on).',
       'apart: losses and gradient from ours; a peer whose numbers are not ours is REFUSED and not timed.',
       '1st: the first call, with compiling.',
     ],

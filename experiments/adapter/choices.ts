@@ -73,6 +73,23 @@ export function servedBy(plans: Iterable<Plan>): Record<string, string> {
   return Object.fromEntries(calls.map(({ kernel, call, version }) => [callText(kernel, call), version]));
 }
 
+/**
+ * What pins could not do, a line for each: calls that a pinned version is not made for were served by others. `served` as
+ * {@link servedBy} gives it.
+ */
+export function pinsPassedOver(
+  served: Readonly<Record<string, string>>,
+  pins: Readonly<Record<string, string>>,
+): string[] {
+  return Object.entries(pins).flatMap(([kernel, pinned]) => {
+    const calls = Object.entries(served).filter(([call]) => call.startsWith(`${kernel} `));
+    const others = calls.filter(([, version]) => version !== pinned);
+    if (others.length === 0) return [];
+    const [[call, version]] = others as [[string, string]];
+    return `--kernel ${kernel}=${pinned} cannot serve ${others.length} of ${calls.length} calls, for instance ${call}: ${version} does`;
+  });
+}
+
 /** Choices that repeat what {@link servedBy} wrote down. */
 export const asServed = (versions: Readonly<Record<string, string>>): Choices =>
   Object.fromEntries(Object.entries(versions).map(([call, version]) => [call, { version }]));

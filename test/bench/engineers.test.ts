@@ -12,9 +12,11 @@ import { ratioInterval } from '../../bench/interval.ts';
 import { withKernelFile } from '../../bench/kernel-file.ts';
 import { benchKernels, type KernelRow } from '../../bench/kernels.ts';
 import { roofAt, rooflinePage, rooflinePicture } from '../../bench/picture.ts';
+import { report } from '../../bench/report.ts';
 import type { Roofline } from '../../bench/roofline.ts';
 import { originName, squaresOf, workloads } from '../../bench/workloads.ts';
 import { type Device, openDevice } from '../../engine/index.ts';
+import { pinsPassedOver } from '../../experiments/adapter/choices.ts';
 import { library } from '../../kernels/index.ts';
 import { generator } from '../support/tensors.ts';
 
@@ -239,6 +241,25 @@ export default { ...own, version: { ...own.version, build } };
     const path = join(folder, name);
     if (text !== undefined) writeFileSync(path, text);
     await expect(withKernelFile(library, path)).rejects.toThrow(message);
+  });
+});
+
+describe('a pin that cannot serve every call', () => {
+  const served = { 'matmul [2,3] [3,2]': 'simple', 'matmul ta [64,64] [64,64]': 'tile', 'qr [2,8,8]': 'simple' };
+
+  it('is told of once for each kernel, with a call and what served it', () => {
+    expect(pinsPassedOver(served, { matmul: 'tile', qr: 'simple' })).toEqual([
+      '--kernel matmul=tile cannot serve 1 of 2 calls, for instance matmul [2,3] [3,2]: simple does',
+    ]);
+    expect(pinsPassedOver(served, {})).toEqual([]);
+  });
+
+  it('stands under the training steps', () => {
+    const memory = { total: 1, parameters: 1, optimizerState: 0, activations: 0, data: 0 };
+    const step = { origin: 'o', optimizer: 'soap', networks: 1, points: 1, time: spread(1), stepsPerSample: 1 };
+    const rows = [{ ...step, dispatches: 1, flops: 1, bytes: 1, memory, kernels: served, scopes: [] }];
+    const text = report(result({ steps: [...rows, ...rows], pins: { matmul: 'tile' } }));
+    expect(text.match(/cannot serve/g)).toHaveLength(1);
   });
 });
 
