@@ -1,9 +1,10 @@
 /** A version of one's own, out of a file: beside the built-in ones it is validated, timed and placed on the roofline. */
-import { existsSync } from 'node:fs';
+
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
 import type { Library, Version } from '../engine/index.ts';
+import { exists } from '../experiments/disk/files.ts';
 import { UsageError } from '../experiments/training/settings.ts';
 
 const callable = z.custom<never>((value) => typeof value === 'function', 'must be a function');
@@ -18,7 +19,7 @@ const schema = z.object({
  */
 export async function withKernelFile(library: Library, file: string): Promise<Library> {
   const wrong = (why: string) => new UsageError(`--kernel-file ${file}: ${why}`);
-  if (!existsSync(file)) throw wrong('there is no such file; name a module that exports { kernel, version }');
+  if (!exists(file)) throw wrong('there is no such file; name a module that exports { kernel, version }');
   let exported: unknown;
   try {
     exported = ((await import(pathToFileURL(resolve(file)).href)) as { default?: unknown }).default;
