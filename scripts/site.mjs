@@ -11,11 +11,12 @@ const source = join(root, 'site');
 
 /** The first one is shown first. */
 const PAGES = [
+  { file: 'index.html', script: 'train' },
   { file: 'look.html', script: 'look' },
   { file: 'measure.html', script: 'measure' },
 ];
 /** What runs beside a page. */
-const WORKERS = ['measure'];
+const WORKERS = ['train', 'measure'];
 
 const TYPES = {
   '.html': 'text/html; charset=utf-8',
@@ -52,6 +53,7 @@ export async function buildSite(folder) {
     cpSync(join(source, file), join(folder, file));
   cpSync(join(root, 'test', 'golden'), join(folder, 'golden'), { recursive: true });
   cpSync(join(root, 'bench', 'results', 'llvmpipe.json'), join(folder, 'recorded', 'bench-llvmpipe.json'));
+  cpSync(join(root, 'results', 'couplings', 'thermoelasticity.svg'), join(folder, 'recorded', 'thermoelasticity.svg'));
   for (const room of ['engine', 'systems']) copySources(join(root, room), join(folder, 'source', room));
 }
 
@@ -108,7 +110,7 @@ async function main(options) {
   if (options.includes('--build')) return;
   const wanted = Number(options.find((option) => option.startsWith('--port='))?.slice('--port='.length) ?? 8080);
   const { port } = await serve(folder, wanted).catch((error) => stop(`port ${wanted}: ${error.message}`));
-  const address = `http://localhost:${port}/${PAGES[0].file}`;
+  const address = `http://localhost:${port}/`;
   process.stdout.write(`${address} (end with Ctrl-C)\n`);
   open(address);
 }

@@ -137,7 +137,10 @@ export function tensor(data: Float32Array | Float64Array, shape: readonly number
  * Safetensors bytes; tensors lie widest type first, so that each is aligned to its own width. Throws
  * {@link SafetensorsError}, naming `file`, where a shape does not match its data.
  */
-export function encodeSafetensors({ tensors, metadata }: SafetensorsFile, file = 'safetensors'): Uint8Array {
+export function encodeSafetensors(
+  { tensors, metadata }: SafetensorsFile,
+  file = 'safetensors',
+): Uint8Array<ArrayBuffer> {
   const header: [string, unknown][] = Object.keys(metadata).length > 0 ? [['__metadata__', metadata]] : [];
   const ordered = [...tensors].toSorted(([, a], [, b]) => widths[b.dtype] - widths[a.dtype]);
   let at = 0;

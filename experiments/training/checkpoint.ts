@@ -2,10 +2,11 @@
 
 import { z } from 'zod';
 import { UserError } from '../../engine/index.ts';
-import { type Run, type Stack, unflatten } from '../../systems/index.ts';
+import type { Run, Stack } from '../../systems/index.ts';
 import { exists } from '../disk/files.ts';
 import type { RunFolder } from '../disk/run-folder.ts';
-import { encodeSafetensors, readSafetensors, type Tensor, tensor } from '../disk/safetensors.ts';
+import { readSafetensors } from '../disk/safetensors.ts';
+import { encodeCheckpoint, encodeWeights, identity } from './checkpoint-bytes.ts';
 import type { Snapshot } from './loop.ts';
 import type { TrainSettings } from './settings.ts';
 
@@ -16,31 +17,13 @@ export class CheckpointError extends UserError {
   override readonly name = 'CheckpointError';
 }
 
-/** What must be equal for a run to be continued. */
-function identity(settings: TrainSettings): string {
-  const { system, parameters, network, optimizer, weighting, seeds } = settings;
-  if (settings.optimizer === 'gauss-newton') {
-    const { momentum, damping, adaptive, perNetwork, boundaryWeight, precision } = settings;
-    const own = { momentum, damping, adaptive, perNetwork, boundaryWeight, precision };
-    return JSON.stringify({ system, parameters, network, optimizer, ...own, seeds });
-  }
-  const { betas, updateEvery, learningRate } = settings;
-  return JSON.stringify({ system, parameters, network, optimizer, betas, weighting, updateEvery, learningRate, seeds });
-}
-
 export function writeCheckpoint(
   folder: RunFolder,
-  { epoch, values }: Snapshot,
+  snapshot: Snapshot,
   shapes: Readonly<Record<string, readonly number[]>>,
   settings: TrainSettings,
 ): void {
-  const tensors = new Map(
-    Object.entries(values).map(([name, data]): [string, Tensor] => [name, tensor(data, shapes[name])]),
-  );
-  folder.writeFile(
-    CHECKPOINT,
-    encodeSafetensors({ tensors, metadata: { epoch: String(epoch), settings: identity(settings) } }),
-  );
+  folder.writeFile(CHECKPOINT, encodeCheckpoint(snapshot, shapes, settings));
 }
 
 function readSaved(out: string) {
@@ -90,28 +73,12 @@ function settingsOf(text = ''): Record<string, unknown> | undefined {
   }
 }
 
-/** weights.safetensors: `NET/W0`, `NET/b0`, ..; with several runs `seed-S/NET/W0`. */
+/** weights.safetensors. */
 export function writeWeights(
   folder: Pick<RunFolder, 'writeFile'>,
   stacks: readonly Stack[],
   thetas: Readonly<Record<string, Float32Array>>,
   runs: readonly Run[],
 ): void {
-  const tensors = new Map<string, Tensor>();
-  for (const { theta, networks, architecture } of stacks) {
-    const values = thetas[theta]!;
-    const P = values.length / (runs.length * networks.length);
-    runs.forEach(({ seed }, r) => {
-      networks.forEach((name, k) => {
-        const row = r * networks.length + k;
-        const prefix = runs.length > 1 ? `seed-${seed}/${name}` : name;
-        const { layers } = unflatten({ name, ...architecture }, values.slice(row * P, (row + 1) * P));
-        layers.forEach(({ W, b, inputs, outputs }, layer) => {
-          tensors.set(`${prefix}/W${layer}`, tensor(W, [outputs, inputs]));
-          tensors.set(`${prefix}/b${layer}`, tensor(b, [outputs]));
-        });
-      });
-    });
-  }
-  folder.writeFile('weights.safetensors', encodeSafetensors({ tensors, metadata: { format: 'tapir' } }));
+  folder.writeFile('weights.safetensors', encodeWeights(stacks, thetas, runs));
 }

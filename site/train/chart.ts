@@ -1,0 +1,135 @@
+/** Lines and heat maps on a canvas, in the colours of the page. */
+
+export interface Series {
+  readonly label: string;
+  readonly x: ArrayLike<number>;
+  readonly y: ArrayLike<number>;
+  /** Number of the page's series colour, 1 or 2; 0 is ink, for what others are compared with. */
+  readonly colour: 0 | 1 | 2;
+  readonly dashed?: boolean;
+}
+
+const HEIGHT = 200;
+const MARGIN = { left: 56, right: 10, top: 8, bottom: 24 };
+
+/** A canvas that is as wide as its place, with an accessible name. */
+export function chartCanvas(label: string): HTMLCanvasElement {
+  const canvas = document.createElement('canvas');
+  canvas.setAttribute('role', 'img');
+  canvas.setAttribute('aria-label', label);
+  canvas.style.width = '100%';
+  canvas.style.height = `${HEIGHT}px`;
+  return canvas;
+}
+
+const colourOf = (style: CSSStyleDeclaration, colour: 0 | 1 | 2) =>
+  style.getPropertyValue(colour === 0 ? '--ink' : `--series-${colour}`).trim();
+
+/** Fits the drawing to the canvas as shown, in device pixels; its width in CSS pixels, or nothing while it is hidden. */
+function prepared(canvas: HTMLCanvasElement): { context: CanvasRenderingContext2D; width: number } | undefined {
+  const width = canvas.clientWidth;
+  const context = canvas.getContext('2d');
+  if (!context || width === 0) return undefined;
+  const scale = devicePixelRatio;
+  canvas.width = Math.round(width * scale);
+  canvas.height = Math.round(HEIGHT * scale);
+  context.setTransform(scale, 0, 0, scale, 0, 0);
+  return { context, width };
+}
+
+function rangeOf(series: readonly Series[], of: 'x' | 'y', usable: (value: number) => boolean): [number, number] {
+  let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const each of series)
+    for (const value of Array.from(each[of])) {
+      if (!usable(value)) continue;
+      low = Math.min(low, value);
+      high = Math.max(high, value);
+    }
+  if (low > high) return [0, 1];
+  return low === high ? [low - 0.5, high + 0.5] : [low, high];
+}
+
+const short = (value: number) => (value === 0 ? '0' : String(Number(value.toPrecision(2))));
+
+/** Lines over x; `log`: y by its logarithm, what is not positive left out. */
+export function drawLines(canvas: HTMLCanvasElement, series: readonly Series[], { log = false } = {}): void {
+  const ready = prepared(canvas);
+  if (!ready) return;
+  const { context, width } = ready;
+  const style = getComputedStyle(canvas);
+  const usable = (value: number) => Number.isFinite(value) && (!log || value > 0);
+  const to = log ? Math.log10 : (value: number) => value;
+  const [x0, x1] = rangeOf(series, 'x', Number.isFinite);
+  const [low, high] = rangeOf(series, 'y', usable);
+  const [y0, y1] = log ? [Math.floor(to(low)), Math.max(Math.ceil(to(high)), Math.floor(to(low)) + 1)] : [low, high];
+  const x = (value: number) => MARGIN.left + ((value - x0) / (x1 - x0)) * (width - MARGIN.left - MARGIN.right);
+  const y = (value: number) =>
+    HEIGHT - MARGIN.bottom - ((to(value) - y0) / (y1 - y0)) * (HEIGHT - MARGIN.top - MARGIN.bottom);
+
+  context.font = '11px system-ui, sans-serif';
+  context.fillStyle = style.getPropertyValue('--muted').trim();
+  context.strokeStyle = style.getPropertyValue('--line').trim();
+  const steps = log ? Math.min(6, y1 - y0) : 4;
+  for (let k = 0; k <= steps; k++) {
+    const at = y0 + ((y1 - y0) * k) / steps;
+    const value = log ? 10 ** at : at;
+    const place = HEIGHT - MARGIN.bottom - (k / steps) * (HEIGHT - MARGIN.top - MARGIN.bottom);
+    context.beginPath();
+    context.moveTo(MARGIN.left, place);
+    context.lineTo(width - MARGIN.right, place);
+    context.stroke();
+    context.textAlign = 'right';
+    context.fillText(log ? value.toExponential(0) : short(value), MARGIN.left - 5, place + 4);
+  }
+  context.textAlign = 'left';
+  context.fillText(short(x0), MARGIN.left, HEIGHT - 8);
+  context.textAlign = 'right';
+  context.fillText(short(x1), width - MARGIN.right, HEIGHT - 8);
+  for (const { x: xs, y: ys, colour, dashed = false } of series) {
+    context.strokeStyle = colourOf(style, colour);
+    context.lineWidth = 1.8;
+    context.setLineDash(dashed ? [5, 4] : []);
+    context.beginPath();
+    let drawing = false;
+    for (let k = 0; k < xs.length; k++) {
+      const value = ys[k]!;
+      if (!usable(value)) drawing = false;
+      else if (drawing) context.lineTo(x(xs[k]!), y(value));
+      else {
+        context.moveTo(x(xs[k]!), y(value));
+        drawing = true;
+      }
+    }
+    context.stroke();
+  }
+  context.setLineDash([]);
+}
+
+/** Values at points of the plane as coloured squares, blue below 0 to yellow above, over the range of `scale`. */
+export function drawPlane(
+  canvas: HTMLCanvasElement,
+  xs: ArrayLike<number>,
+  ys: ArrayLike<number>,
+  values: ArrayLike<number>,
+  scale: ArrayLike<number> = values,
+): void {
+  const ready = prepared(canvas);
+  if (!ready) return;
+  const { context, width } = ready;
+  let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const value of Array.from(scale)) {
+    low = Math.min(low, value);
+    high = Math.max(high, value);
+  }
+  const size = Math.max(2, Math.ceil(Math.min(width, HEIGHT) / Math.sqrt(xs.length)) + 1);
+  const side = Math.min(width, HEIGHT) - size;
+  const left = (width - side) / 2;
+  for (let k = 0; k < xs.length; k++) {
+    const share = high > low ? Math.min(1, Math.max(0, (values[k]! - low) / (high - low))) : 0.5;
+    context.fillStyle = `hsl(${260 - 205 * share} 75% ${28 + 38 * share}%)`;
+    context.fillRect(left + xs[k]! * side, (1 - ys[k]!) * side, size, size);
+  }
+  context.font = '11px system-ui, sans-serif';
+  context.fillStyle = getComputedStyle(canvas).getPropertyValue('--muted').trim();
+  context.fillText(`${short(low)} .. ${short(high)}`, 2, HEIGHT - 4);
+}

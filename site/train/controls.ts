@@ -1,0 +1,126 @@
+/** The controls of the page "Train": what they show is a Spec, what they change is a Spec. */
+import { systemNamed, systems } from '../../systems/index.ts';
+import { el } from '../shared/dom.ts';
+import { clearMistake, showMistake } from '../shared/mistake.ts';
+import { contests, mistakeIn, parametersOf, RANGES, type Spec, systemOf } from './spec.ts';
+
+const CONTEST_NAMES = { soap: 'SOAP', adam: 'Adam', 'adam,soap': 'Adam beside SOAP' } as const;
+const WEIGHTINGS = { none: 'none', 'grad-norm': 'gradient norms', lra: 'learning rate annealing' } as const;
+
+export interface Controls {
+  readonly element: HTMLElement;
+  show(spec: Spec): void;
+}
+
+function options(all: Readonly<Record<string, string>>): HTMLOptionElement[] {
+  return Object.entries(all).map(([value, name]) => el('option', { value }, name));
+}
+
+/** `change` is told of every spec that makes sense; a mistake in an equation is shown at its place instead. */
+export function controls(current: () => Spec, change: (spec: Spec) => void): Controls {
+  const system = el('select', { id: 'system' }, ...options(Object.fromEntries(systems.map((s) => [s.name, s.title]))));
+  const optimizer = el('select', { id: 'optimizer' }, ...options(CONTEST_NAMES));
+  const weighting = el('select', { id: 'weighting' }, ...options(WEIGHTINGS));
+  const seed = el('input', { id: 'seed', type: 'number', min: 0, max: 2 ** 32 - 1, step: 1 });
+  const equations = el('div', { id: 'equations' });
+
+  /** A slider with its value beside it. */
+  const slider = (id: string, label: string, set: (spec: Spec, value: number) => Spec) => {
+    const input = el('input', { type: 'range', id });
+    const value = el('output', { for: id });
+    const say = () => {
+      value.textContent = input.dataset['values']
+        ? input.dataset['values'].split(',')[input.valueAsNumber]!
+        : input.value;
+    };
+    input.addEventListener('input', say);
+    input.addEventListener('change', () => change(set(current(), input.valueAsNumber)));
+    return {
+      input,
+      say,
+      element: el('label', { class: 'field', for: id }, el('span', {}, `${label}: `, value), input),
+    };
+  };
+  const coupling = slider('coupling', 'Coupling', (spec, at) => ({
+    ...spec,
+    coupling: systemNamed(spec.system).coupling.values[at],
+  }));
+  const hidden = slider('depth', 'Hidden layers', (spec, value) => ({ ...spec, hidden: value }));
+  const width = slider('width', 'Width', (spec, value) => ({ ...spec, width: value }));
+  const points = slider('points', 'Points inside', (spec, value) => ({ ...spec, points: value }));
+
+  const choose = (select: HTMLSelectElement, set: (spec: Spec, value: string) => Spec) =>
+    select.addEventListener('change', () => change(set(current(), select.value)));
+  choose(system, (spec, name) => {
+    const { architecture } = systemNamed(name);
+    return { ...spec, system: name, coupling: undefined, points: undefined, edited: {}, ...architecture };
+  });
+  choose(optimizer, (spec, name) => ({ ...spec, optimizers: contests.find((each) => each === name)! }));
+  choose(weighting, (spec, name) => ({
+    ...spec,
+    weighting: (['none', 'grad-norm', 'lra'] as const).find((each) => each === name)!,
+  }));
+  seed.addEventListener('change', () => {
+    if (seed.validity.valid && seed.value !== '') change({ ...current(), seed: seed.valueAsNumber });
+  });
+
+  function showEquations(spec: Spec): void {
+    equations.replaceChildren(
+      ...Object.entries(systemOf(spec).residuals).map(([name, text]) => {
+        const field = el('input', { type: 'text', value: text, id: `r-${name}`, spellcheck: 'false' });
+        const place = el('div', { class: 'error', role: 'alert', id: `mistake-${name}` });
+        field.addEventListener('change', () => {
+          const original = systemNamed(spec.system).residuals[name];
+          const { [name]: _, ...others } = current().edited;
+          const next = { ...current(), edited: field.value === original ? others : { ...others, [name]: field.value } };
+          const mistake = mistakeIn(next, name);
+          if (mistake) return showMistake(mistake, field.value, field, place);
+          clearMistake(field, place);
+          change(next);
+        });
+        return el('label', { class: 'field', for: `r-${name}` }, `${name} = 0, with ${name} =`, field, place);
+      }),
+    );
+  }
+
+  const element = el(
+    'section',
+    { class: 'panel', 'aria-label': 'Problem' },
+    el('h2', {}, 'Problem'),
+    el('label', { class: 'field', for: 'system' }, 'System', system),
+    coupling.element,
+    el('label', { class: 'field', for: 'optimizer' }, 'Optimizer', optimizer),
+    el('label', { class: 'field', for: 'weighting' }, 'Balancing of the loss terms', weighting),
+    hidden.element,
+    width.element,
+    points.element,
+    el('label', { class: 'field', for: 'seed' }, 'Seed', seed),
+    el('details', {}, el('summary', {}, 'Edit the equations'), equations),
+  );
+
+  return {
+    element,
+    show(spec) {
+      const own = systemNamed(spec.system);
+      const { parameter, sets = [parameter], values } = own.coupling;
+      system.value = spec.system;
+      optimizer.value = spec.optimizers;
+      weighting.value = spec.weighting;
+      seed.value = String(spec.seed);
+      const strength = parametersOf(spec)[sets[0]!]!;
+      coupling.input.dataset['values'] = values.map((value) => `${parameter} = ${value}`).join(',');
+      const nearest = values.reduce((a, b) => (Math.abs(b - strength) < Math.abs(a - strength) ? b : a));
+      const inside = Object.values(own.points(parametersOf(spec), spec.seed)['interior']!)[0]!.length;
+      const set = (slide: typeof hidden, low: number, high: number, value: number, step = 1) => {
+        Object.assign(slide.input, { min: String(low), max: String(high), step: String(step) });
+        slide.input.value = String(value);
+        slide.say();
+      };
+      set(coupling, 0, values.length - 1, values.indexOf(nearest));
+      set(hidden, ...RANGES.hidden, spec.hidden);
+      set(width, RANGES.width[0], RANGES.width[1], spec.width, 4);
+      set(points, RANGES.points[0], Math.max(inside, 400), spec.points ?? inside, 10);
+      showEquations(spec);
+    },
+  };
+}
