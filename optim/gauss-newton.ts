@@ -50,6 +50,8 @@ export interface GaussNewtonState {
   lambda: number;
   /** Steps since momentum was last set to zero. */
   since: number;
+  /** r at theta, where the line search has left it. */
+  residual?: Float64Array;
 }
 
 export interface GaussNewtonStep {
@@ -81,17 +83,17 @@ export async function gaussNewtonStep(
   settings: GaussNewtonSettings,
 ): Promise<GaussNewtonStep> {
   const { momentum } = settings;
-  const [residual] = await problem.residuals([state.theta]);
-  const loss = dot(residual!, residual!);
+  const residual = state.residual ?? (await problem.residuals([state.theta]))[0]!;
+  const loss = dot(residual, residual);
   const J = await problem.linearize(state.theta);
   const carried = momentum > 0 && state.since > 0;
-  const zeta = residual!.map((r) => -r);
+  const zeta = residual.map((r) => -r);
   if (carried) add(zeta, -momentum, await J.applied(state.phi));
   const { update, lambda } = await solve(problem, J, zeta, state.lambda, settings.coupling);
   const phi = carried ? update.map((u, k) => u + momentum * state.phi[k]!) : update;
   const correction = Math.sqrt(1 - momentum ** (2 * (state.since + 1)));
   const direction = phi.map((x) => x / correction);
-  const found = await lineSearch(problem, state.theta, direction, loss);
+  const found = await lineSearch(problem, state.theta, direction, { residual, loss });
   if (found.eta === 0) {
     state.phi = new Float64Array(problem.parameters);
     state.since = 0;
@@ -100,8 +102,9 @@ export async function gaussNewtonStep(
     state.phi = phi;
     state.since++;
   }
+  state.residual = found.residual;
   state.lambda = settings.adaptive ? nextDamping(lambda, found.eta) : lambda;
-  return { residual: residual!, loss: found.loss, eta: found.eta, lambda };
+  return { residual, loss: found.loss, eta: found.eta, lambda };
 }
 
 /**
@@ -160,16 +163,16 @@ async function lineSearch(
   problem: LeastSquares,
   theta: Float64Array,
   direction: Float64Array,
-  loss: number,
-): Promise<{ eta: number; loss: number; theta: Float64Array }> {
-  let best = { eta: 0, loss, theta };
+  here: { residual: Float64Array; loss: number },
+): Promise<{ eta: number; loss: number; theta: Float64Array; residual: Float64Array }> {
+  let best = { ...here, eta: 0, theta };
   for (let eta = 2; eta >= LEAST_ETA; ) {
     const etas = Array.from({ length: problem.candidates }, (_, k) => eta * 2 ** -k);
     const thetas = etas.map((eta) => theta.map((x, k) => x + eta * direction[k]!));
     const residuals = await problem.residuals(thetas);
     for (const [k, r] of residuals.entries()) {
       const own = dot(r, r);
-      if (own < best.loss) best = { eta: etas[k]!, loss: own, theta: thetas[k]! };
+      if (own < best.loss) best = { eta: etas[k]!, loss: own, theta: thetas[k]!, residual: r };
       else if (best.eta > 0) return best;
     }
     eta *= 2 ** -problem.candidates;

@@ -12,6 +12,7 @@ export {
   nextDamping,
   startOf,
 } from './gauss-newton.ts';
+export { hostGram, type LayerFactors, type RowSpan } from './gram.ts';
 export { type Columns, lowerNormal } from './normal.ts';
 export * from './soap.ts';
 export { type FactorStack, type MatrixBlock, planSoap, type SoapPlan } from './soap-plan.ts';

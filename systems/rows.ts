@@ -112,8 +112,8 @@ export interface LayerRows {
 
 export interface NetworkLayers {
   readonly network: string;
-  /** Positions, among all rows, of the residuals that read the network: start and count of each. */
-  readonly spans: readonly { readonly start: number; readonly count: number }[];
+  /** Positions, among all rows, of the residuals that read the network: start and count of each, and at which points. */
+  readonly spans: readonly { readonly start: number; readonly count: number; readonly points: string }[];
   readonly layers: readonly LayerRows[];
 }
 
@@ -134,7 +134,10 @@ export function networkRows(model: LossModel, problem: Pick<Problem, 'system' | 
       );
       return {
         network,
-        spans: readers.map((r) => ({ start: starts[r]!, count: counts[residuals[r]!.group]! })),
+        spans: readers.map((r) => {
+          const { group } = residuals[r]!;
+          return { start: starts[r]!, count: counts[group]!, points: group };
+        }),
         layers: layers
           .filter(({ at }) => at.stack === s)
           .map(({ at, offset, parts }) => ({

@@ -1,14 +1,14 @@
 /** Commands that look: verify, check, list, doctor. */
 import { Command } from 'commander';
 import type { Library } from '../../engine/index.ts';
-import { library } from '../../kernels/index.ts';
+import { doubleSingleLibrary, library } from '../../kernels/index.ts';
 import { systems } from '../../systems/index.ts';
 import { computes, fingerprint } from '../adapter/fingerprint.ts';
 import { readCache, type TuneCache } from '../adapter/tune-cache.ts';
 import { table } from '../show/table.ts';
 import { UsageError } from '../training/settings.ts';
 import { readGolden, verify } from '../verify/golden-file.ts';
-import { type CheckResult, casesOf, check } from '../verify/kernels.ts';
+import { arithmeticOf, type CheckResult, casesOf, check } from '../verify/kernels.ts';
 import type { CaseResult } from '../verify/system.ts';
 import { type Global, jsonOption, pinOption, putJson, say, withDevice } from './output.ts';
 
@@ -73,8 +73,16 @@ async function checkOn(
   return withDevice(
     async (device) => {
       const results = [];
-      for (const { kernel, version, which } of casesOf(kernels)) {
-        const result = await check(device, kernel, version, which);
+      const names = kernels.map(({ name }) => name);
+      const double = await arithmeticOf(device);
+      const inDouble = doubleSingleLibrary.filter(({ name }) => names.includes(name));
+      if ('refused' in double) say(double.refused, { json });
+      const cases = [
+        ...[...casesOf(kernels)].map((one) => ({ ...one, arithmetic: undefined })),
+        ...('refused' in double ? [] : [...casesOf(inDouble)].map((one) => ({ ...one, ...double }))),
+      ];
+      for (const { kernel, version, which, arithmetic } of cases) {
+        const result = await check(device, kernel, version, which, arithmetic);
         results.push({ ...result, limits } as const);
         const { error, tolerance } = result;
         if (!result.ok)

@@ -69,6 +69,7 @@ function gaussNewtonOptions(command: Command): Command {
       'gauss-newton: factor of the conditions (default: 10)',
       number('--boundary-weight', true),
     )
+    .option('--thin <n>', 'gauss-newton: of n collocation points keep one (default: 1)', integer('--thin', 1))
     .addOption(
       new Option('--precision <name>', `gauss-newton: ${precisions.join(', ')} (default: mixed)`).argParser(
         choice('--precision', precisions),

@@ -66,6 +66,8 @@ export const gaussNewtonSchema = z.object({
   /** Factor of the residuals of conditions, before they are squared. */
   boundaryWeight: z.number().positive(),
   precision: z.enum(precisions),
+  /** Every how many collocation points of a group one is kept. */
+  thin: z.int().positive().default(1),
 });
 export type GaussNewtonHyperparameters = Readonly<z.infer<typeof gaussNewtonSchema>>;
 
@@ -77,12 +79,13 @@ export function gaussNewtonFor({
   perNetwork = false,
   boundaryWeight = 10,
   precision = 'mixed',
+  thin = 1,
 }: {
   [name in keyof GaussNewtonHyperparameters]?: GaussNewtonHyperparameters[name] | undefined;
 }): GaussNewtonHyperparameters {
   return {
     optimizer: 'gauss-newton',
     weighting: 'none',
-    ...{ momentum, damping, adaptive, perNetwork, boundaryWeight, precision },
+    ...{ momentum, damping, adaptive, perNetwork, boundaryWeight, precision, thin },
   };
 }

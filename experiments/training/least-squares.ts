@@ -1,30 +1,26 @@
-/** A system's loss as a sum of squares on a device: the programs behind what Gauss-Newton asks for. */
+/** A system's loss as a sum of squares on a device: what Gauss-Newton asks for, in float64 on the host's side. */
+
+import type { Program } from '../../engine/index.ts';
 import {
-  type Arithmetic,
-  type CompileOptions,
-  compile,
-  doubleSingleOn,
-  Program,
-  type Source,
-} from '../../engine/index.ts';
-import { doubleSingleLibrary } from '../../kernels/index.ts';
-import { type Columns, type LeastSquares, type Linearization, lowerNormal } from '../../optim/index.ts';
+  type Columns,
+  hostGram,
+  type LayerFactors,
+  type LeastSquares,
+  type Linearization,
+  lowerNormal,
+} from '../../optim/index.ts';
 import {
-  appliedSource,
   type DataInput,
-  gramSource,
   inputValues,
   type NetworkLayers,
   type Problem,
   parameterCount,
   partNames,
   problemOf,
-  residualSource,
-  rowsSource,
-  transposedSource,
 } from '../../systems/index.ts';
 import type { Precision } from './hyperparameters.ts';
-import { type Backend, compileOptions, fill } from './trainer.ts';
+import { CANDIDATES, type SquarePrograms, squarePrograms } from './square-programs.ts';
+import { type Backend, fill } from './trainer.ts';
 
 export interface LeastSquaresOptions {
   /** Its runs are taken one at a time. */
@@ -32,10 +28,9 @@ export interface LeastSquaresOptions {
   /** Factor of the residuals of conditions. */
   readonly boundaryWeight: number;
   readonly precision: Precision;
+  /** Where K is computed: in float64 on the host of an adapter that is a CPU itself, unless stated. */
+  readonly gramOn?: 'host' | 'device';
 }
-
-/** Steps of a line search that are evaluated in one go. */
-const CANDIDATES = 4;
 
 /** Where a network's parameters lie in theta, and its rows among all. */
 interface Block {
@@ -57,21 +52,13 @@ interface Parts {
 
 const oneRun = ({ system, runs, shape }: Problem, run: number): Problem => problemOf(system, [runs[run]!], shape);
 
-interface Programs {
-  readonly residuals: Program;
-  readonly rows: Program;
-  readonly gram: Program;
-  readonly transposed: Program;
-  readonly applied: Program;
-}
-
 export class SystemSquares implements LeastSquares {
   readonly candidates = CANDIDATES;
   readonly rows: number;
   readonly parameters: number;
   readonly networks: number;
   readonly options: LeastSquaresOptions;
-  readonly programs: Programs;
+  readonly programs: SquarePrograms;
   /** Factor of each row. */
   readonly #scale: Float64Array;
   readonly #blocks: readonly Block[];
@@ -81,7 +68,7 @@ export class SystemSquares implements LeastSquares {
 
   private constructor(
     options: LeastSquaresOptions,
-    programs: Programs,
+    programs: SquarePrograms,
     scale: Float64Array,
     blocks: readonly Block[],
     copied: readonly string[],
@@ -103,29 +90,8 @@ export class SystemSquares implements LeastSquares {
     const { boundaryWeight, precision } = options;
     const { system, counts, stacks } = options.problem;
     const problem = oneRun(options.problem, 0);
-    const { device } = backend;
-    const float32 = compileOptions(backend);
-    const double = precision === 'single' ? float32 : doubled(float32, (await doubleSingleOn(device)).arithmetic);
-    const { model, source: rowsOf, networks } = rowsSource(problem);
-    const factors = Object.keys(rowsOf.outputs);
-    const ofFactors: CompileOptions = precision === 'mixed' ? { ...double, singles: factors } : double;
-    const residuals = await Program.create(device, compile(residualSource(problem, CANDIDATES), double));
-    const rows = await Program.create(device, compile(rowsOf, precision === 'double' ? double : float32));
-    // What has a buffer to itself is read where it lies.
-    const shared = factors.filter((name) => {
-      const { slot, at, shape } = rows.plan.outputs[name]!;
-      const { elements, names } = rows.plan.slots[slot]!;
-      return at === 0 && names.length === 1 && elements === shape.reduce((a, b) => a * b, 1);
-    });
-    const share = Object.fromEntries(shared.map((name) => [name, { program: rows, name }]));
-    const create = (source: Source) => Program.create(device, compile(source, ofFactors), share);
-    const programs = {
-      residuals,
-      rows,
-      gram: await create(gramSource(networks)),
-      transposed: await create(transposedSource(networks)),
-      applied: await create(appliedSource(networks, problem)),
-    };
+    const gramOn = options.gramOn ?? (backend.device.capabilities.software ? 'host' : 'device');
+    const { programs, networks, model, copied } = await squarePrograms(problem, { precision, gramOn }, backend);
     const scale = Float64Array.from(
       model.residuals.flatMap(({ group, over }, r) => {
         const count = counts[group]!;
@@ -142,7 +108,6 @@ export class SystemSquares implements LeastSquares {
       const named = layers.map(({ layer, offset }) => ({ offset, ...partNames(network, layer) }));
       return { network, start: start - count, count, rows, spans, layers: named };
     });
-    const copied = factors.filter((name) => !shared.includes(name));
     const terms = model.residuals.flatMap(({ term, group }) => new Array<string>(counts[group]!).fill(term));
     const parts = { data: model.data, terms, boundaryWeight };
     const squares = new SystemSquares(options, programs, scale, blocks, copied, parts);
@@ -191,7 +156,7 @@ export class SystemSquares implements LeastSquares {
     await rows.run();
     for (const name of this.#copied) {
       const values = await rows.readDouble(name);
-      for (const program of [gram, transposed, applied]) program.write(name, values);
+      for (const program of [...(gram ? [gram] : []), transposed, applied]) program.write(name, values);
     }
     let shares: Promise<Float64Array[]> | undefined;
     const grams = () => (shares ??= this.#grams());
@@ -231,15 +196,13 @@ export class SystemSquares implements LeastSquares {
   /** The columns of J, network by network, from the factors of its rows. */
   async #columns(): Promise<Columns[]> {
     const groups: Columns[] = [];
-    for (const { count, rows, spans, layers } of this.#blocks) {
+    for (const block of this.#blocks) {
+      const { count, rows, spans, layers } = block;
       const data = new Float64Array(count * this.rows);
-      for (const { offset, deltas, activations } of layers) {
-        const [C, O, M] = this.programs.rows.plan.outputs[deltas]!.shape as [number, number, number];
-        const K = this.programs.rows.plan.outputs[activations]!.shape[1]!;
-        const [d, a] = await Promise.all([
-          this.programs.rows.readDouble(deltas),
-          this.programs.rows.readDouble(activations),
-        ]);
+      for (const [layer, { channels: C, deltas: d, activations: a }] of (await this.#factors(block)).entries()) {
+        const { offset } = layers[layer]!;
+        const M = rows.length;
+        const [O, K] = [d.length / (C * M), a.length / (C * M)];
         for (let o = 0; o < O; o++) {
           for (let k = 0; k < K; k++) {
             const column = (offset + o * K + k) * this.rows;
@@ -260,8 +223,21 @@ export class SystemSquares implements LeastSquares {
 
   async #grams(): Promise<Float64Array[]> {
     const { gram } = this.programs;
+    if (!gram) return Promise.all(this.#blocks.map(async (block) => hostGram(await this.#factors(block), block.spans)));
     await gram.run();
     return Promise.all(this.#blocks.map(({ network }) => gram.readDouble(`gram.${network}`)));
+  }
+
+  /** The factors of a network's rows, layer by layer. */
+  async #factors({ layers }: Block): Promise<LayerFactors[]> {
+    const { rows } = this.programs;
+    const all: LayerFactors[] = [];
+    for (const { deltas, activations } of layers) {
+      const channels = rows.plan.outputs[deltas]!.shape[0]!;
+      const [d, a] = [await rows.readDouble(deltas), await rows.readDouble(activations)];
+      all.push({ channels, deltas: d, activations: a });
+    }
+    return all;
   }
 
   /** Shares of networks, or of one, at their rows of [M,M]. */
@@ -298,10 +274,3 @@ export class SystemSquares implements LeastSquares {
     for (const program of Object.values({ ...this.programs })) program.destroy();
   }
 }
-
-/** Compilation to double-single with the kernels written for it. */
-const doubled = ({ device }: CompileOptions, arithmetic: Arithmetic): CompileOptions => ({
-  device,
-  arithmetic,
-  library: doubleSingleLibrary,
-});

@@ -61,7 +61,8 @@ export class GaussNewtonTrainer implements RunTrainer {
     this.#last = thetas.map(() => undefined);
     const { rows, parameters } = squares;
     const form = formOf(squares) === 'kernel' ? 'J J^T' : 'J^T J';
-    this.about = `${rows} residuals, ${parameters} parameters: ${form} is factorized`;
+    const where = squares.programs.gram ? 'on the device' : 'on the host';
+    this.about = `${rows} residuals, ${parameters} parameters: ${form} is computed ${form === 'J J^T' ? where : 'on the host'} and factorized`;
   }
 
   /** Throws ArithmeticError where the adapter cannot compute in double-single. */
@@ -92,7 +93,13 @@ export class GaussNewtonTrainer implements RunTrainer {
 
   get dispatchesPerStep(): number {
     const { residuals, rows, gram, transposed, applied } = this.squares.programs;
-    const programs = [residuals, rows, gram, transposed, ...(this.options.momentum > 0 ? [applied] : [])];
+    const programs = [
+      residuals,
+      rows,
+      ...(gram ? [gram] : []),
+      transposed,
+      ...(this.options.momentum > 0 ? [applied] : []),
+    ];
     return programs.reduce((sum, { plan }) => sum + plan.dispatches.length, 0);
   }
 
@@ -188,6 +195,7 @@ export class GaussNewtonTrainer implements RunTrainer {
       state.phi = phi!.slice(r * parameters, (r + 1) * parameters);
       state.lambda = lambda![r]!;
       state.since = values['since']![r]!;
+      delete state.residual;
     });
     this.epoch = epoch;
   }

@@ -2,8 +2,10 @@
 import { UserError } from '../../engine/index.ts';
 import type { Weighting } from '../../optim/index.ts';
 import {
+  type Coordinates,
   type Optimizer,
   type Problem,
+  problemOf,
   resolveParameters,
   type System,
   seeded,
@@ -78,6 +80,7 @@ export interface GaussNewtonOptions {
   readonly perNetwork?: boolean;
   readonly boundaryWeight?: number;
   readonly precision?: Precision;
+  readonly thin?: number;
 }
 
 export type AnyTrainOptions = Omit<TrainOptions, 'optimizer'> & GaussNewtonOptions & { readonly optimizer?: Method };
@@ -87,8 +90,8 @@ const DEFAULT_STEPS = 60;
 
 /** Settings of a run by any optimizer. Throws {@link UsageError}, ParameterError, UnknownSystemError. */
 export function settingsFor(name: string, options: AnyTrainOptions): TrainSettings {
-  const { momentum, damping, adaptive, perNetwork, boundaryWeight, precision, optimizer, ...rest } = options;
-  const own = { momentum, damping, adaptive, perNetwork, boundaryWeight, precision };
+  const { momentum, damping, adaptive, perNetwork, boundaryWeight, precision, thin, optimizer, ...rest } = options;
+  const own = { momentum, damping, adaptive, perNetwork, boundaryWeight, precision, thin };
   const given = Object.entries(own).find(([, value]) => value !== undefined);
   if (optimizer !== 'gauss-newton') {
     if (given) throw new UsageError(`--${dashed(given[0])} is an option of --optimizer gauss-newton`);
@@ -126,6 +129,15 @@ function configIn(folder: string) {
 }
 
 /** The problem that settings describe: one run for each seed. */
-export function problemFor({ system, parameters, network, seeds }: TrainSettings): Problem {
-  return seeded(systemNamed(system), parameters, seeds, network);
+export function problemFor(settings: TrainSettings): Problem {
+  const { system, parameters, network, seeds } = settings;
+  const problem = seeded(systemNamed(system), parameters, seeds, network);
+  const thin = settings.optimizer === 'gauss-newton' ? settings.thin : 1;
+  const few = (points: Coordinates): Coordinates =>
+    Object.fromEntries(Object.entries(points).map(([c, values]) => [c, values.filter((_, k) => k % thin === 0)]));
+  const runs = problem.runs.map((run) => ({
+    ...run,
+    points: Object.fromEntries(Object.entries(run.points).map(([group, points]) => [group, few(points)])),
+  }));
+  return thin === 1 ? problem : problemOf(problem.system, runs, network);
 }

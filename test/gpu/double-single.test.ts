@@ -32,6 +32,9 @@ import {
   type Var,
 } from '../../engine/index.ts';
 
+import { casesOf, check } from '../../experiments/verify/kernels.ts';
+import { doubleSingleLibrary } from '../../kernels/index.ts';
+
 let device: Device;
 let arithmetic: Arithmetic;
 beforeAll(async () => {
@@ -165,5 +168,15 @@ describe('whole tapes', () => {
     const [dW, dx] = grad(y, [inputs.W, inputs.x]);
     const found = await errors(inputs, { y, dW: dW!, dx: dx! }, { W: wave(40, 0.9), x: wave(200, 0.4) });
     for (const [name, error] of Object.entries(found)) expect(error, name).toBeLessThan(2 ** -42);
+  });
+});
+
+describe.each(doubleSingleLibrary.map((kernel) => [kernel.name, kernel] as const))('the kernel %s', (_, kernel) => {
+  it('keeps 40 bits of its meaning in every case', async () => {
+    for (const { version, which } of casesOf([kernel])) {
+      const result = await check(device, kernel, version, which, arithmetic);
+      expect(result, result.case).toMatchObject({ ok: true });
+      expect(result.skipped, result.case).toBeUndefined();
+    }
   });
 });

@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Device, openDevice } from '../../../engine/index.ts';
+import { SystemSquares } from '../../../experiments/training/least-squares.ts';
 import { parseLines } from '../../../experiments/training/record.ts';
-import { resumedSettings, settingsFor, UsageError } from '../../../experiments/training/settings.ts';
+import { problemFor, resumedSettings, settingsFor, UsageError } from '../../../experiments/training/settings.ts';
+import { TooManyRowsError } from '../../../experiments/training/square-programs.ts';
 import { train } from '../../../experiments/training/train.ts';
 import { library } from '../../../kernels/index.ts';
 
@@ -77,6 +79,22 @@ describe('its options', () => {
     });
     expect(settingsFor('thermoelasticity', { optimizer: 'gauss-newton', momentum: 0.9 })).toMatchObject({
       adaptive: false,
+    });
+  });
+
+  it('thin the points of every group', () => {
+    const settings = settingsFor('electroosmotic-flow', { optimizer: 'gauss-newton', thin: 5 });
+    expect(problemFor(settings).counts).toEqual({ interior: 600, wall: 80, side: 80 });
+  });
+
+  it('do not reach for a matrix that cannot be factorized', async () => {
+    const settings = settingsFor('electroosmotic-flow', { optimizer: 'gauss-newton' });
+    const problem = problemFor(settings);
+    const options = { problem, boundaryWeight: 10, precision: 'mixed' } as const;
+    await expect(SystemSquares.create(options, { device, library })).rejects.toThrow(TooManyRowsError);
+    await expect(SystemSquares.create(options, { device, library })).rejects.toMatchObject({
+      message: expect.stringContaining('22400'),
+      remedy: expect.stringContaining('--thin'),
     });
   });
 });

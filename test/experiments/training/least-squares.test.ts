@@ -102,7 +102,7 @@ describe.each(systems.map((system) => [system.name, system] as const))('%s', (_,
     const { theta, r, J } = exact(problem);
     const [M, P] = [r.length, theta.length];
     const squares = await SystemSquares.create(
-      { problem, boundaryWeight: BOUNDARY, precision: 'double' },
+      { problem, boundaryWeight: BOUNDARY, precision: 'double', gramOn: 'device' },
       { device, library },
     );
     try {
@@ -141,6 +141,12 @@ describe.each(systems.map((system) => [system.name, system] as const))('%s', (_,
       const shares = await Promise.all(Array.from({ length: squares.networks }, (_, k) => linear.gram(k)));
       const total = shares.reduce((sum, share) => sum.map((x, k) => x + share[k]!));
       expect(off(total, await linear.gram())).toBeLessThan(1e-14);
+      const onHost = await SystemSquares.create(
+        { problem, boundaryWeight: BOUNDARY, precision: 'double', gramOn: 'host' },
+        { device, library },
+      );
+      expect(off(await (await onHost.linearize(theta)).gram(), await linear.gram())).toBeLessThan(1e-11);
+      onHost.destroy();
     } finally {
       squares.destroy();
     }
