@@ -149,7 +149,7 @@ function assemble(
     keep(id, names[k]!);
   });
   graph.outputs.forEach((id, k) => {
-    keep(placement.places.get(id)!.root, outputNames[k]!);
+    keep(placement.outputs.get(id)!.root, outputNames[k]!);
   });
   const fixed = [...owners.keys()];
   const touched = new Map<number, { from: number; to: number }>();
@@ -166,7 +166,7 @@ function assemble(
     ...shared.sizes.map((elements) => ({ elements, ...words(arithmetic.element), names: [] })),
   ];
   const planned = (id: number): PlannedValue => {
-    const at = placement.places.get(id) ?? { root: id, at: 0 };
+    const at = placement.outputs.get(id) ?? placement.places.get(id) ?? { root: id, at: 0 };
     return { slot: slotOf(at.root), at: at.at, shape: graph.nodes[id]!.shape };
   };
   return {

@@ -36,6 +36,8 @@ export type Part = { readonly node: number } | { readonly copy: Target };
 
 export interface Placement {
   readonly places: ReadonlyMap<number, Place>;
+  /** Where outputs lie: stored values, and windows of them, through which nothing else reads. */
+  readonly outputs: ReadonlyMap<number, Place>;
   readonly targets: readonly Target[];
   readonly calls: readonly KernelCall[];
   /** The parts of stored concats. */
@@ -72,10 +74,10 @@ export function place(
 
   const window = (id: number): Place => windows.onto(id, places.get(windows.baseOf(id))!)!;
   const calls = callsOf(graph, needed, places, sizes, windows, window);
-  for (const id of graph.outputs) if (!places.has(id)) places.set(id, window(id));
+  const outputs = new Map(graph.outputs.map((id) => [id, places.get(id) ?? window(id)]));
   for (const { node, input } of updates)
     if (!inPlace.has(node)) targets.push({ node, to: contiguous(input, graph.nodes[input]!.shape) });
-  return { places, targets, calls, parts, sizes };
+  return { places, outputs, targets, calls, parts, sizes };
 }
 
 function demandsOf(graph: Graph, needed: readonly boolean[], updates: readonly Update[], windows: Windows): Demands {

@@ -47,14 +47,14 @@ export function segmentPieces(
 ): Piece[][] {
   const lanes = simdLanes(device);
   const own = new Set(segment.targets.flatMap(({ node, to }) => (places.get(node) === to ? [node] : [])));
-  return stagesOf(graph, own, segment, lanes, scratch).map((stage) => [
+  return stagesOf(graph, places, segment, lanes, scratch).map((stage) => [
     pieceOf(graph, places, segment, own, stage, lanes, numbers),
   ]);
 }
 
 function stagesOf(
   graph: Graph,
-  own: ReadonlySet<number>,
+  places: ReadonlyMap<number, Place>,
   { kind, targets }: Segment,
   lanes: number,
   scratch: (elements: number) => number,
@@ -67,7 +67,7 @@ function stagesOf(
   if (kind === 'map') return [{ ...last, reductions: [], write: (writer) => finish(writer, targets) }];
 
   // What only copies a reduction to another place is none.
-  const reductions = targets.filter(({ node }) => isReduction(graph.nodes[node]!) && own.has(node));
+  const reductions = targets.filter(({ node, to }) => isReduction(graph.nodes[node]!) && places.get(node) === to);
   const division = divisionOf(graph, reductions[0]!.node, lanes);
   const fold = (writer: Expressions) => {
     // The coordinates of the result are known before the loop.

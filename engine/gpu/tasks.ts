@@ -120,8 +120,6 @@ function producersOf(
     const { kind } = rowOf(op);
     if (kind === 'matmul') return [calls.get(id)!];
     if (kind === 'pick') return [calls.get(inputs[0]!)!];
-    // A window that is an output has a place of its own, but is made by what it shows.
-    if (kind === 'view' || kind === 'reshape') return producers(inputs[0]!);
     return (parts.get(id) ?? []).flatMap((part) => ('copy' in part ? [values.get(part.copy)!] : producers(part.node)));
   }
   function producers(id: number): readonly Task[] {
