@@ -75,7 +75,7 @@ describe('a value that is used twice', () => {
     for (let k = 0; k < 40; k++) f = sin(f);
     const source = { inputs: { x, y }, outputs: { z: add(reshape(f, [3000, 1]), y) } };
     const { dispatches } = plan(source);
-    const sines = dispatches.map(({ code }) => code.match(/sin\(/g)?.length ?? 0);
+    const sines = dispatches.map(({ code }) => code.match(/= tapir_sin\(/g)?.length ?? 0);
     expect(sines).toEqual([40, 0]);
     expect(dispatches[0]!.workgroups).toEqual([Math.ceil(3000 / 64), 1, 1]);
   });
@@ -132,7 +132,7 @@ describe('a long chain', () => {
   });
 
   it('computes what it means', async () => {
-    const { x, y } = repeated(3, 300, (v) => sin(mul(1.01, v)));
+    const { x, y } = repeated(3, 40, (v) => sin(mul(1.01, v)));
     const [g] = grad(sum(y, undefined, false), [x]);
     await check({ inputs: { x }, outputs: { y, g: g! } });
   });
