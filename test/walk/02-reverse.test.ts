@@ -46,11 +46,12 @@ it('finds a gradient in one sweep backwards', () => {
 });
 
 it('takes its rules from one row per operation', () => {
-  // The row of `sin` in full: its float64 meaning, its spelling in WGSL, and d(sin x)/dx as a node.
+  // The row of `sin` in full: its float64 meaning, its spelling in WGSL (by a function of Tapir's own, since WGSL promises
+  // little of its own `sin`), and d(sin x)/dx as a node.
   const row = ops.sin;
   expect(row).toMatchObject({ kind: 'pointwise' });
   expect(row.f64(0.5)).toBe(Math.sin(0.5));
-  expect(row.wgsl('x')).toBe('sin(x)');
+  expect(row.wgsl('x')).toBe('tapir_sin(x)');
 
   const tape = newTape();
   const x = input(tape, 'x', [3]);
