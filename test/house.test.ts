@@ -198,11 +198,18 @@ describe('imports', () => {
 });
 
 describe('files', () => {
-  const limit = 335;
+  const limit = 320;
+  /** Longer ones, each one job that reads better whole. */
+  const longer: Readonly<Record<string, number>> = {
+    // Everything that is measured at one state of the networks; half of it says what the figures mean.
+    'experiments/ntk/meter.ts': 335,
+    // Every way in which a sweep can be stopped, against one undisturbed sweep.
+    'test/experiments/sweep/sweep.test.ts': 335,
+  };
   it('are short enough to read in one go', () => {
     const long = sources
       .map(({ path, text }) => ({ path, lines: text.trimEnd().split('\n').length }))
-      .filter(({ lines }) => lines > limit)
+      .filter(({ path, lines }) => lines > (longer[path] ?? limit))
       .map(({ path, lines }) => `${path}: ${lines} lines`);
     expect(long).toEqual([]);
   });
