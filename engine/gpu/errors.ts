@@ -20,3 +20,8 @@ export class GpuError extends Error {
 export class DeviceLostError extends Error {
   override readonly name = 'DeviceLostError';
 }
+
+/** A number of steps that cannot be taken. */
+export class StepCountError extends UserError {
+  override readonly name = 'StepCountError';
+}

@@ -21,7 +21,7 @@ export {
   type Version,
 } from './kernel.ts';
 export type { CompileOptions, Library, Plan, PlannedCall, Slot, Source } from './plan.ts';
-export { BufferSizeError, Program, StepCountError, type Timing, UnknownValueError } from './program.ts';
+export { BufferSizeError, Program, type Timing, UnknownValueError } from './program.ts';
 export { ArithmeticError, doubleSingleOn, firstExact, isExact } from './prove.ts';
 export { BindingLimitError } from './schedule.ts';
 export { SourceError } from './source.ts';

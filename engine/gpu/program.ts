@@ -3,6 +3,7 @@ import { UserError } from '../tape/error.ts';
 import { sizeOf } from '../tape/shape.ts';
 import { joinPairs, splitPairs } from './arithmetic.ts';
 import type { Device } from './device.ts';
+import { StepCountError } from './errors.ts';
 import { pipelineOf } from './pipeline.ts';
 import type { Plan, PlannedValue, Slot } from './plan.ts';
 
@@ -17,11 +18,6 @@ export class BufferSizeError extends UserError {
 /** A name that the program does not have, or data of another size than the value. */
 export class UnknownValueError extends UserError {
   override readonly name = 'UnknownValueError';
-}
-
-/** A number of steps that cannot be taken. */
-export class StepCountError extends UserError {
-  override readonly name = 'StepCountError';
 }
 
 /** Steps encoded into one submission: bounds the command buffer and how long an interrupt waits. */
