@@ -87,11 +87,11 @@ describe('a kernel that is wrong', () => {
   });
   afterAll(() => device.close());
 
-  /** The simple version without the last of its 64 terms. */
+  /** The simple version without the last of its terms, in every layer. */
   const planted: Kernel = {
     ...jet,
     versions: jet.versions.slice(0, 1).map((version) => ({
-      ...mistaken(version, (code) => code.replace(/(\w) < 64u; \1\+\+/, '$1 < 63u; $1++')),
+      ...mistaken(version, (code) => code.replace(/(\w) < (\d+)u; \1\+\+/, (_, d, n) => `${d} < ${n - 1}u; ${d}++`)),
       name: 'planted',
     })),
   };
