@@ -6,6 +6,7 @@ import { deviceOr } from '../shared/device.ts';
 import { byId, el } from '../shared/dom.ts';
 import { clearMistake, showMistake } from '../shared/mistake.ts';
 import { Highlight } from './highlight.ts';
+import { planOf } from './plan.ts';
 import { simplificationOf } from './simplification.ts';
 import {
   graphOfTrace,
@@ -20,7 +21,7 @@ import {
   traceResidual,
 } from './trace.ts';
 import { float64Values, gpuValues, type InputValues } from './values.ts';
-import { graphView, outputsView, planOf, scheduleView, tapeView } from './views.ts';
+import { graphView, outputsView, scheduleView, tapeView } from './views.ts';
 
 const EXAMPLES = ['x*sin(x)', 'exp(-x^2)', 'tanh(2*x - 1)', 'x*y + sin(x*y)', 'sqrt(1 + x^2)'];
 const START: { formula: string; applied: readonly Rule[] } = { formula: 'x*sin(x)', applied: ['grad', 'grad'] };

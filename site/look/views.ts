@@ -1,5 +1,5 @@
 /** What "Look inside" shows of a trace, one view a function. */
-import { compile, type Device, type Graph, type Plan } from '../../engine/index.ts';
+import type { Graph, Plan } from '../../engine/index.ts';
 import { el, tableOf } from '../shared/dom.ts';
 import type { Highlight, Line } from './highlight.ts';
 import { nodesOfLines } from './lines.ts';
@@ -50,22 +50,6 @@ export function graphView(graph: Graph, pass: Pass, highlight: Highlight): HTMLE
     });
   return el('div', {}, el('p', {}, sentenceOf(pass)), highlight.listing('Graph after the pass', lines));
 }
-
-export function planOf(trace: Trace, device: Device | undefined): Plan {
-  const { inputs, outputs } = trace;
-  return compile({ inputs, outputs }, { library: [], device: device?.capabilities ?? LEAST });
-}
-
-/** What WebGPU promises on every adapter. */
-const LEAST = {
-  subgroups: false,
-  subgroupMinSize: 4,
-  subgroupMaxSize: 4,
-  workgroupMemory: 16384,
-  maxInvocations: 256,
-  maxStorageBuffers: 8,
-  software: false,
-};
 
 /** The dispatches in order, then their WGSL; every line with the nodes that it computes. */
 export function scheduleView(plan: Plan, highlight: Highlight): HTMLElement {

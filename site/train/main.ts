@@ -79,9 +79,11 @@ function setRunning(now: boolean): void {
   step.disabled = running || !prepared;
 }
 
+/** A pause holds once the worker says so: the slice under way is finished first. */
 function toggle(): void {
   order({ do: running ? 'pause' : 'go' });
-  setRunning(!running);
+  if (running) play.disabled = true;
+  else setRunning(true);
 }
 
 function take(report: Report): void {
@@ -104,13 +106,16 @@ function take(report: Report): void {
       note(report.standing);
       break;
     case 'paused':
+      draw();
       setRunning(false);
+      play.disabled = !prepared;
       break;
     case 'saved':
       download(report.name, report.bytes, 'application/x-tar');
       break;
     case 'failed':
       setRunning(false);
+      play.disabled = !prepared;
       status.textContent = `Stopped: ${report.message}`;
       reset.disabled = false;
   }

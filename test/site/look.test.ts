@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compile, type Device, openDevice, simplify } from '../../engine/index.ts';
 import { nodesOfLines } from '../../site/look/lines.ts';
+import { planOf } from '../../site/look/plan.ts';
 import { shownNodes, simplificationOf } from '../../site/look/simplification.ts';
 import {
   graphOfTrace,
@@ -93,6 +94,14 @@ describe('simplification', () => {
     expect(passes.map(({ nodes }) => nodes)).toEqual(passes.map(({ nodes }) => nodes).toSorted((a, b) => b - a));
     const last = passes.at(-1)!.graph;
     expect(shownNodes(last)).toHaveLength(printed(last).split('\n').length - 1);
+  });
+});
+
+describe('a plan', () => {
+  it('is made of a formula in y, too', () => {
+    const { outputs, inputs } = planOf(traceFormula('x*y + sin(y)', ['grad']), undefined);
+    expect(Object.keys(inputs)).toEqual(['x', 'y']);
+    expect(Object.keys(outputs)).toEqual(['y (result)', "y'"]);
   });
 });
 
