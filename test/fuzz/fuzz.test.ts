@@ -1,0 +1,131 @@
+/**
+ * Random tapes over all primitives and composites, differentiated up to three times, on the GPU against their meaning in
+ * float64: with and without kernels, with the least that WebGPU promises and with all that the adapter has. Needs an
+ * adapter; without one this fails. `npm run fuzz -- --minutes 10` draws new tapes for as long.
+ */
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { compile, type Device, openDevice, Program, type Source, sizeOf } from '../../engine/index.ts';
+import { library } from '../../kernels/index.ts';
+import { distance, meaningOf, poison } from '../support/gpu.ts';
+import { generator, uniform } from '../support/tensors.ts';
+import { INPUTS, type Recipe, writeTapes } from './tape.ts';
+
+const devices = new Map<boolean, Device>();
+beforeAll(async () => {
+  for (const least of [false, true]) devices.set(least, await openDevice({ least }));
+});
+afterAll(async () => {
+  for (const device of devices.values()) await device.close();
+});
+
+interface Setting {
+  readonly least: boolean;
+  readonly kernels: boolean;
+}
+
+const seeds = fc.nat({ max: 2 ** 31 - 1 });
+const recipe: fc.Arbitrary<Recipe> = fc.record({
+  steps: fc.array(seeds, { minLength: 2, maxLength: 8, size: 'max' }),
+  shapes: seeds,
+  // Most of the time goes into shaders of third derivatives, so few tapes have them.
+  order: fc.constantFrom(0, 0, 0, 0, 1, 1, 1, 2, 3),
+  state: fc.boolean(),
+});
+
+/**
+ * How much further from exact than the worst rounded interpretation a program may be: it rounds in another order, and its
+ * functions are within 5 ulp where the interpreter's are within half of one.
+ */
+const SLACK = 64;
+const FLOOR = 4e-6;
+const INTERPRETATIONS = 4;
+
+type Values = Readonly<Record<string, ArrayLike<number>>>;
+
+/**
+ * Outputs that are further from the meaning of their tape than float32 explains. A value that is nearly nothing but
+ * rounding differs from one interpretation to the next, so there are several, of inputs that differ in their last bit.
+ */
+function deviations(source: Source, given: Values, got: Values): string[] {
+  const random = generator(41);
+  const exact = meaningOf(source, given);
+  const rounded = Array.from({ length: INTERPRETATIONS }, (_, k) => {
+    const moved = (x: number) => x * (1 + (k === 0 ? 0 : random() < 0.5 ? 2 ** -23 : -(2 ** -23)));
+    const nearby = Object.entries(given).map(([name, data]) => [name, Array.from(data, moved)] as const);
+    return meaningOf(source, Object.fromEntries(nearby), 'f32');
+  });
+  return Object.keys(source.outputs).flatMap((name) => {
+    const error = distance(got[name]!, exact[name]!);
+    const tolerance = Math.max(FLOOR, SLACK * Math.max(...rounded.map((each) => distance(each[name]!, exact[name]!))));
+    return error <= tolerance ? [] : [`${name}: ${error.toExponential(1)} > ${tolerance.toExponential(1)}`];
+  });
+}
+
+/** What a program of tapes computes otherwise than they mean, in its first step and in one that follows from it. */
+async function failures(recipes: readonly Recipe[], { least, kernels }: Setting): Promise<string[]> {
+  const { source, code } = writeTapes(recipes);
+  const device = devices.get(least)!;
+  // A tape's numbers are its own, whoever shares its program.
+  const given: Record<string, ArrayLike<number>> = {};
+  Object.entries(source.inputs).forEach(([name, { shape }], k) => {
+    const seed = recipes[Math.floor(k / INPUTS)]!.shapes + (k % INPUTS);
+    given[name] = uniform([sizeOf(shape)], generator(seed)).data;
+  });
+  const plan = compile(source, { library: kernels ? library : [], device: device.capabilities });
+  const program = await Program.create(device, plan);
+  try {
+    poison(program);
+    for (const [name, data] of Object.entries(given)) program.write(name, data);
+    const names = Object.keys(source.outputs);
+    const first = await program.run(1, names);
+    const wrong = deviations(source, given, first);
+    const stepped = Object.fromEntries(Object.entries(source.state ?? {}).map(([name, next]) => [name, first[next]!]));
+    wrong.push(...deviations(source, { ...given, ...stepped }, await program.run(1, names)));
+    return wrong.length === 0 ? [] : [...wrong, ...code];
+  } finally {
+    program.destroy();
+  }
+}
+
+const MINUTE = 60_000;
+const minutes = Number(process.env['FUZZ_MINUTES'] ?? 0);
+/** Tapes share programs: a shader costs more than a tape. */
+const TOGETHER = 10;
+const SETTINGS: readonly Setting[] = [true, false].flatMap((least) =>
+  [true, false].map((kernels) => ({ least, kernels })),
+);
+const EACH = 300 / SETTINGS.length;
+
+/** Runs tapes together; where they fail, finds one that fails alone, shrinks it and throws with its code. */
+async function holdToMeaning(recipes: readonly Recipe[], setting: Setting): Promise<void> {
+  const failing = async (some: readonly Recipe[]) =>
+    failures(some, setting).catch((error: unknown) => [String(error), ...writeTapes(some).code]);
+  const together = await failing(recipes);
+  if (together.length === 0) return;
+  for (const one of recipes)
+    await fc.assert(
+      fc.asyncProperty(recipe, async (each) => {
+        expect((await failing([each])).join('\n')).toEqual('');
+      }),
+      { numRuns: 1, examples: [[one]], interruptAfterTimeLimit: MINUTE },
+    );
+  throw new Error(`only together: ${together.join('\n')}`);
+}
+
+describe('random tapes', () => {
+  it.each(SETTINGS)(
+    'compute what they mean: $kernels kernels, least limits $least',
+    async (setting) => {
+      const until = Date.now() + (minutes * MINUTE) / SETTINGS.length;
+      let seed = minutes > 0 ? Date.now() : 3;
+      let tapes = 0;
+      while (tapes < EACH || Date.now() < until) {
+        await holdToMeaning(fc.sample(recipe, { numRuns: TOGETHER, seed: seed++ }), setting);
+        tapes += TOGETHER;
+      }
+      if (minutes > 0) console.log(`${tapes} tapes, ${JSON.stringify(setting)}`);
+    },
+    (minutes + 10) * MINUTE,
+  );
+});
