@@ -2,7 +2,7 @@
  * Batched matrix multiplication of windows: transposed operands and operands shared by a batch are strides.
  *
  * Meaning: a [..,M,K], b [..,K,N] -> y [..,M,N], y[i,j] = sum_k a[i,k] b[k,j]; `ta`, `tb`: the last two axes of a, of b
- * are swapped first. Sums of more than 512 terms are taken in parts (`partial-sums.ts`), so that errors stay below 1e-6.
+ * are swapped first. Sums of more than 512 terms are taken in parts (`partial-sums.ts`), so that rounding grows with a part, not with the sum.
  *
  * Versions, each with fewer loads for a multiplication than the one before:
  * - simple: two loads for each.
