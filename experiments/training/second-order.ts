@@ -12,7 +12,6 @@ import {
   EVALUATION,
   initialThetas,
   inputValues,
-  knownValues,
   lossModel,
   type Problem,
   parameterCount,
@@ -23,7 +22,7 @@ import { SystemSquares } from './least-squares.ts';
 import type { Errors, Snapshot } from './loop.ts';
 import type { Memory } from './plans.ts';
 import { errorSource } from './tapes.ts';
-import { type Backend, compileOptions, errorsOf, fill, predictionsOf, type RunTrainer } from './trainer.ts';
+import { type Backend, compileOptions, errorsOf, exactOf, fill, predictionsOf, type RunTrainer } from './trainer.ts';
 
 export interface GaussNewtonTrainerOptions extends GaussNewtonHyperparameters {
   readonly problem: Problem;
@@ -168,11 +167,7 @@ export class GaussNewtonTrainer implements RunTrainer {
   }
 
   exact(run: number): Record<string, Float64Array> {
-    const { system, runs } = this.options.problem;
-    const { parameters } = runs[run]!;
-    return Object.fromEntries(
-      this.fields.map((field) => [field, knownValues(system, `${field}_exact`, parameters, this.evaluation)]),
-    );
+    return exactOf(this.options.problem, run, this.fields, this.evaluation);
   }
 
   async snapshot(): Promise<Snapshot> {

@@ -198,13 +198,7 @@ export class Trainer implements RunTrainer {
 
   /** Reference solution of a run at the evaluation points, by field. */
   exact(run: number): Record<string, Float64Array> {
-    const { system, runs } = this.options.problem;
-    return Object.fromEntries(
-      this.fields.map((field) => [
-        field,
-        knownValues(system, `${field}_exact`, runs[run]!.parameters, this.evaluation),
-      ]),
-    );
+    return exactOf(this.options.problem, run, this.fields, this.evaluation);
   }
 
   /** Everything a later {@link restore} needs to go on bit for bit: parameters, optimizer state, loss weights, epoch. */
@@ -235,7 +229,7 @@ export class Trainer implements RunTrainer {
   }
 }
 
-/** Errors of each run of a problem from [R,fields]. */
+/** Errors of each run of a problem, as an error program computed them last; a mean of NaN where no field has a reference. */
 export async function errorsOf(error: Program, fields: readonly string[], { runs }: Problem): Promise<Errors[]> {
   const F = fields.length;
   const names = F > 0 ? ['relative', 'rmse'] : [];
@@ -260,6 +254,19 @@ function finiteOnes(matrices: Float32Array, size: number): Float32Array {
     for (let k = 0; k < size; k++) own[k * size + k] = 1;
   }
   return all;
+}
+
+/** Reference solution of a run at evaluation points, by field. */
+export function exactOf(
+  { system, runs }: Problem,
+  run: number,
+  fields: readonly string[],
+  evaluation: Coordinates,
+): Record<string, Float64Array> {
+  const { parameters } = runs[run]!;
+  return Object.fromEntries(
+    fields.map((field) => [field, knownValues(system, `${field}_exact`, parameters, evaluation)]),
+  );
 }
 
 /** Predictions of each run, by field, as an error program computed them last. */

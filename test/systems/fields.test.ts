@@ -37,30 +37,18 @@ function valuesOf(system: System, names: readonly string[], points: Readonly<Rec
   return Object.fromEntries(names.map((name, k) => [name, [...results[k]!]]));
 }
 
-/** Central differences, applied for one coordinate after the other. */
-function differences(system: System, field: string, along: readonly string[], h: number): number[] {
-  const [first, ...rest] = along;
-  if (first === undefined) return valuesOf(system, [field], at)[field]!;
-  const shifted = (by: number) => {
-    const moved = { ...at, [first]: at[first as 'x' | 't'].map((value) => value + by) };
-    return rest.length === 0 ? valuesOf(system, [field], moved)[field]! : nested(system, field, rest, moved, h);
-  };
-  const [up, down] = [shifted(h), shifted(-h)];
-  return up.map((value, k) => (value - down[k]!) / (2 * h));
-}
-
-function nested(
+/** Central differences at points, along one coordinate after the other. */
+function differences(
   system: System,
   field: string,
   along: readonly string[],
-  points: Readonly<Record<string, readonly number[]>>,
   h: number,
+  points: Readonly<Record<string, readonly number[]>> = at,
 ): number[] {
-  const [first, ...rest] = along as [string, ...string[]];
-  const shifted = (by: number) => {
-    const moved = { ...points, [first]: points[first]!.map((value) => value + by) };
-    return rest.length === 0 ? valuesOf(system, [field], moved)[field]! : nested(system, field, rest, moved, h);
-  };
+  const [first, ...rest] = along;
+  if (first === undefined) return valuesOf(system, [field], points)[field]!;
+  const shifted = (by: number) =>
+    differences(system, field, rest, h, { ...points, [first]: points[first]!.map((value) => value + by) });
   const [up, down] = [shifted(h), shifted(-h)];
   return up.map((value, k) => (value - down[k]!) / (2 * h));
 }
