@@ -1,9 +1,9 @@
 /** The command `tapir bench`. */
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { Command } from 'commander';
 import type { Library } from '../engine/index.ts';
 import { tunedChoices } from '../experiments/adapter/tune-cache.ts';
-import { integer } from '../experiments/command/options.ts';
+import { integer, path } from '../experiments/command/options.ts';
 import {
   type Global,
   jsonOption,
@@ -15,6 +15,7 @@ import {
 } from '../experiments/command/output.ts';
 import { replaceFile } from '../experiments/disk/atomic.ts';
 import { exists, isFolder } from '../experiments/disk/files.ts';
+import { checkPlaces } from '../experiments/disk/run-folder.ts';
 import { UsageError } from '../experiments/training/settings.ts';
 import { library as shipped } from '../kernels/index.ts';
 import { across, acrossText } from './across.ts';
@@ -51,14 +52,18 @@ export function benchCommand(builtIn: Library = shipped, peers?: readonly PeerSp
     )
     .option('--only <name>', 'kernels or systems whose name contains this')
     .option('--quick', 'few samples, the first system only: about fifteen seconds')
-    .option('--out <file>', 'write everything that was measured, as JSON with the machine, to a file')
-    .option('--markdown <file>', 'write the tables, as Markdown, to a file')
+    .option('--out <file>', 'write everything that was measured, as JSON with the machine, to a file', path('--out'))
+    .option('--markdown <file>', 'write the tables, as Markdown, to a file', path('--markdown'))
     .option('--sizes <list>', 'kernels in networks of these widths and at square matrices: 64,128,256', sizes)
-    .option('--csv <file>', 'write the kernels as comma-separated values to a file')
-    .option('--picture <file>', 'draw every kernel on the roofline, to a .svg or .html file')
-    .option('--kernel-file <file>', 'a module with a version of your own, measured beside the built-in ones')
+    .option('--csv <file>', 'write the kernels as comma-separated values to a file', path('--csv'))
+    .option('--picture <file>', 'draw every kernel on the roofline, to a .svg or .html file', path('--picture'))
+    .option(
+      '--kernel-file <file>',
+      'a module with a version of your own, measured beside the built-in ones',
+      path('--kernel-file'),
+    )
     .option('--python <program>', 'the Python that has PyTorch or JAX, for peers', 'python3')
-    .option('--authors <dir>', "a checkout of the authors' code with soap.py in it, for peers")
+    .option('--authors <dir>', "a checkout of the authors' code with soap.py in it, for peers", path('--authors'))
     .option('--threads <count>', 'threads that peers on the CPU may use', integer('--threads', 1), 1)
     .addOption(pinOption())
     .addOption(untunedOption())
@@ -136,4 +141,5 @@ function demandWritable(option: string, file: string): void {
   const folder = dirname(file);
   if (!isFolder(folder)) throw new UsageError(`${option} ${file}: there is no folder ${folder}; create it first`);
   if (isFolder(file)) throw new UsageError(`${option} ${file} is a folder; name a file`);
+  checkPlaces(folder, [basename(file)]);
 }

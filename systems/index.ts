@@ -23,6 +23,7 @@ export {
   type Run,
   seeded,
 } from './problem.ts';
+export { checkReference } from './reference.ts';
 export { addSystem, systemNamed, systems, UnknownSystemError } from './registry.ts';
 export { type LayerRows, type NetworkLayers, networkRows, rowParts } from './rows.ts';
 export { type Stack, stacksOf } from './stack.ts';
@@ -30,7 +31,9 @@ export {
   type Condition,
   type Coordinates,
   countOf,
+  FLOAT32_RANGE,
   fieldsOf,
+  inFloat32,
   type NetworkShape,
   type Optimizer,
   ParameterError,

@@ -1,5 +1,5 @@
 /** Networks of one architecture stacked, so that one dispatch serves them all. */
-import type { Architecture } from './architecture.ts';
+import { type Architecture, layersOf } from './architecture.ts';
 import type { NetworkShape, System } from './system.ts';
 
 /** Networks of one architecture, in order of construction. */
@@ -11,16 +11,18 @@ export interface Stack {
   readonly architecture: Architecture;
 }
 
-/** Groups a system's networks by architecture. */
+/** Groups a system's networks by architecture. Throws NetworkError where their shape makes no sense. */
 export function stacksOf(system: System, shape: NetworkShape = system.architecture): Stack[] {
   const sizes = [...new Set(system.networks.map(({ fields }) => fields.length))];
   return sizes.map((outputs): Stack => {
     const members = system.networks.filter(({ fields }) => fields.length === outputs);
+    const architecture = { inputs: system.coordinates.length, outputs, ...shape, ...extentsOf(system) };
+    layersOf(architecture);
     return {
       theta: sizes.length === 1 ? 'theta' : `theta.${members.map(({ name }) => name).join('+')}`,
       networks: members.map(({ name }) => name),
       fields: members.map(({ fields }) => fields),
-      architecture: { inputs: system.coordinates.length, outputs, ...shape, ...extentsOf(system) },
+      architecture,
     };
   });
 }

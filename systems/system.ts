@@ -75,6 +75,12 @@ export class ParameterError extends UserError {
   override readonly name = 'ParameterError';
 }
 
+/** Whether float32 holds a number as one that a GPU tells from zero and infinity: some take what is below 2^-126 for zero. */
+export const inFloat32 = (value: number): boolean =>
+  value === 0 || (Math.abs(value) >= 2 ** -126 && Number.isFinite(Math.fround(value)));
+/** What {@link inFloat32} asks for, in words. */
+export const FLOAT32_RANGE = '0 or a size from 1.2e-38 to 3.4e38';
+
 /** Default parameters with some replaced. Throws {@link ParameterError}. */
 export function resolveParameters(system: System, options: Parameters = {}): Record<string, number> {
   const { parameter, sets = [parameter] } = system.coupling;
@@ -89,6 +95,8 @@ export function resolveParameters(system: System, options: Parameters = {}): Rec
       );
     if (!Number.isFinite(value) || (known.positive && value <= 0))
       throw new ParameterError(`${name} must be a ${known.positive ? 'positive' : 'finite'} number, not ${value}`);
+    if (!inFloat32(value))
+      throw new ParameterError(`${name} must be a number that float32 holds, ${FLOAT32_RANGE}, not ${value}`);
   }
   return Object.fromEntries(Object.entries(system.parameters).map(([name, { value }]) => [name, given[name] ?? value]));
 }

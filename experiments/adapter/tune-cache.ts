@@ -5,7 +5,7 @@ import { basename, dirname, isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import type { Device } from '../../engine/index.ts';
 import { RunFolderError, writeFiles } from '../disk/atomic.ts';
-import { readText, remove } from '../disk/files.ts';
+import { FileError, readText, remove } from '../disk/files.ts';
 import type { Choices } from './choices.ts';
 import { fingerprint } from './fingerprint.ts';
 
@@ -55,8 +55,7 @@ export function readCache(device: Device, warn: (line: string) => void = complai
     const text = readText(path);
     return text === undefined ? {} : cacheSchema.parse(JSON.parse(text)).calls;
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const why = error instanceof SyntaxError || error instanceof z.ZodError ? 'it is damaged' : (code ?? 'unknown');
+    const why = error instanceof FileError ? error.reason : 'it is damaged';
     warn(`${path} is ignored, ${why}: tapir tune writes it anew, tapir tune --forget removes it`);
     return {};
   }

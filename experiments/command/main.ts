@@ -61,15 +61,30 @@ export function errorText(error: Error, debug = false): string {
   const remedy =
     error instanceof UserError ? error.remedy : debug ? undefined : 'TAPIR_DEBUG=1 shows where; please report it';
   const what = error instanceof UserError ? error.message : `internal error: ${error.message || error.name}`;
-  return (remedy ? `${what}; ${remedy}` : what).replace(/\s*\n\s*/g, ' ');
+  return oneLine(remedy ? `${what}; ${remedy}` : what);
+}
+
+/** Names and messages longer than these are cut: a line is to be read. */
+const LONGEST = { word: 200, line: 1000 } as const;
+
+/** Text as a line that a terminal shows and does not obey: no control characters, and what is too long without its middle. */
+function oneLine(text: string): string {
+  const plain = text
+    .replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]+/gu, ' ')
+    .replace(/ {2,}/g, ' ')
+    .trim();
+  const cut = (long: string, most: number) =>
+    long.length <= most ? long : `${long.slice(0, most / 2)} .. ${long.slice(-most / 4)}`;
+  return cut(
+    plain.replace(/\S+/g, (word) => cut(word, LONGEST.word)),
+    LONGEST.line,
+  );
 }
 
 function fail(error: Error): void {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return;
-    process.stderr.write(
-      `tapir: ${error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ')}; see tapir --help\n`,
-    );
+    process.stderr.write(`tapir: ${oneLine(error.message.replace(/^error: /, ''))}; see tapir --help\n`);
     process.exitCode = 2;
     return;
   }

@@ -2,11 +2,12 @@
 import { Command, Option } from 'commander';
 import type { Device } from '../../engine/index.ts';
 import { systemNamed, systems } from '../../systems/index.ts';
+import { checkPlaces } from '../disk/run-folder.ts';
 import { comparison, comparisonText, studyText, writeStudies } from '../ntk/report.ts';
 import { checkPoints, PUBLISHED, type Study, type StudyOptions, study } from '../ntk/study.ts';
 import { optimizers, weightings } from '../training/hyperparameters.ts';
 import { resolveSettings, type TrainOptions, UsageError } from '../training/settings.ts';
-import { assignment, choice, integer, number, seed, seedList } from './options.ts';
+import { assignment, choice, integer, number, path, seed, seedList } from './options.ts';
 import { type Global, jsonOption, pinOption, putJson, say, withDevice } from './output.ts';
 
 interface NtkOptions extends TrainOptions, Global {
@@ -48,12 +49,13 @@ export function ntkCommand(): Command {
     .addOption(new Option('--optimizer <name>', optimizers.join(' or ')).argParser(choice('--optimizer', optimizers)))
     .addOption(new Option('--weighting <name>', weightings.join(', ')).argParser(choice('--weighting', weightings)))
     .option('--lr <x>', 'learning rate', number('--lr', true))
-    .option('--out <dir>', 'also write ntk.json, figures and a page there')
+    .option('--out <dir>', 'also write ntk.json, figures and a page there', path('--out'))
     .addOption(pinOption())
     .addOption(jsonOption())
     .action(async (name: string, options: NtkOptions) => {
       const plans = name === 'table' ? publishedPlans(options) : [planFor(name, options)];
       for (const plan of plans) if (plan.points !== undefined) checkPoints(plan);
+      if (options.out !== undefined) checkPlaces(options.out, ['ntk.json', 'ntk.html']);
       const studies = await withDevice((device) => inTurn(device, plans, options));
       const document = name === 'table' ? { table: comparison(studies), studies } : studies[0]!;
       if (options.out !== undefined) writeStudies(options.out, document, studies);

@@ -1,23 +1,54 @@
 /** Values of options as they are typed: each parser throws UsageError, naming what would be right. */
 import { UnknownVersionError } from '../../engine/index.ts';
 import { library } from '../../kernels/index.ts';
+import { FLOAT32_RANGE, inFloat32 } from '../../systems/index.ts';
 import { UsageError } from '../training/settings.ts';
+
+const INTEGER = /^[+-]?\d+$/;
+const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
+
+/** What decimal text says; NaN for anything else: `Number` takes 0x10, an empty text and every space of Unicode, too. */
+function decimal(text: string, form = NUMBER): number {
+  const bare = text.replace(/^ +| +$/g, '');
+  return form.test(bare) ? Number(bare) : Number.NaN;
+}
 
 export function integer(name: string, low: number): (text: string) => number {
   return (text) => {
-    const value = Number(text);
-    if (text.trim() === '' || !Number.isInteger(value) || value < low)
+    const value = decimal(text, INTEGER);
+    if (!Number.isSafeInteger(value) || value < low)
       throw new UsageError(`${name} must be a whole number of at least ${low}, not ${text}`);
     return value;
   };
 }
 
+/** A number that float32 holds. */
 export function number(name: string, positive = false): (text: string) => number {
   return (text) => {
-    const value = Number(text);
-    if (text.trim() === '' || !Number.isFinite(value) || (positive && value <= 0))
+    const value = decimal(text);
+    if (!Number.isFinite(value) || (positive && value <= 0))
       throw new UsageError(`${name} must be a ${positive ? 'positive' : 'finite'} number, not ${text}`);
+    const vanished = value === 0 && /[1-9]/.test(text.split(/e/i)[0]!);
+    if (vanished || !inFloat32(value))
+      throw new UsageError(`${name} must be a number that float32 holds, ${FLOAT32_RANGE}, not ${text}`);
     return value;
+  };
+}
+
+/** A stretch of time. */
+export function seconds(name: string): (text: string) => number {
+  return (text) => {
+    const value = number(name)(text);
+    if (value < 0) throw new UsageError(`${name} must be at least 0 seconds, not ${text}`);
+    return value;
+  };
+}
+
+/** The name of a file or folder. */
+export function path(name: string): (text: string) => string {
+  return (text) => {
+    if (text.trim() === '') throw new UsageError(`${name} must name a file or folder, not nothing`);
+    return text;
   };
 }
 

@@ -2,13 +2,14 @@
 import { Command } from 'commander';
 import type { Report } from '../report/data.ts';
 import { writeReport } from '../report/write.ts';
+import { path } from './options.ts';
 import { type Global, jsonOption, putJson, say } from './output.ts';
 
 export function reportCommand(): Command {
   return new Command('report')
-    .argument('<dir>', 'folder of a sweep, finished or not')
+    .argument('<dir>', 'folder of a sweep, finished or not', path('the folder'))
     .description('compare every result of a sweep with the published one, as Markdown and one HTML page')
-    .option('--out <file>', 'FILE.md and FILE.html are written (default: DIR/report)')
+    .option('--out <file>', 'FILE.md and FILE.html are written (default: DIR/report)', path('--out'))
     .addOption(jsonOption())
     .action(async (path: string, options: Global & { out?: string }) => {
       const { report, markdown, html } = await writeReport(path, options.out);

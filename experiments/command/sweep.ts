@@ -17,7 +17,7 @@ import {
 import { type Overrides, presetNamed, presets } from '../sweep/presets.ts';
 import { type SweepOutcome, sweep } from '../sweep/sweep.ts';
 import { UsageError } from '../training/settings.ts';
-import { integer, number, seedList } from './options.ts';
+import { integer, number, path, seconds, seedList } from './options.ts';
 import {
   type Global,
   interruptible,
@@ -51,7 +51,7 @@ export function sweepCommand(): Command {
   return new Command('sweep')
     .argument('<preset>', presets.map(({ name }) => name).join(', '))
     .description('train every run of an experiment; continues where it was stopped')
-    .option('--out <dir>', 'folder of the sweep (default: sweeps/PRESET)')
+    .option('--out <dir>', 'folder of the sweep (default: sweeps/PRESET)', path('--out'))
     .option('--only <key=value>', 'only runs of this system, optimizer, weighting, method, seed or coupling', collect)
     .option('--shard <i/n>', 'only the i-th of n parts of the plan: shards may run side by side', shardOf)
     .addOption(
@@ -67,7 +67,7 @@ export function sweepCommand(): Command {
     .option('--soap-betas <b1,b2>', "instead of the system's", betas)
     .option('--update-every <n>', 'epochs between updates of the loss weights', integer('--update-every', 1))
     .addOption(
-      new Option('--checkpoint <s>', 'seconds between checkpoints').argParser(number('--checkpoint')).default(60),
+      new Option('--checkpoint <s>', 'seconds between checkpoints').argParser(seconds('--checkpoint')).default(60),
     )
     .option('--dry-run', 'show the plan and exit')
     .addOption(pinOption())

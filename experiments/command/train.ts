@@ -20,7 +20,7 @@ import {
 } from '../training/settings.ts';
 import { type TrainSummary, train } from '../training/train.ts';
 import { explain, type Subject, subjects } from './explain.ts';
-import { assignment, choice, integer, number, seed, seedList, share } from './options.ts';
+import { assignment, choice, integer, number, path, seed, seedList, share } from './options.ts';
 import {
   type Global,
   interruptible,
@@ -86,8 +86,8 @@ export function trainCommand(): Command {
   )
     .description('train a system; writes a run folder')
     .option('--epochs <n>', 'training steps', integer('--epochs', 1))
-    .option('--out <dir>', 'run folder (default: runs/SYSTEM-TIME)')
-    .option('--resume <dir>', 'continue the run in a folder')
+    .option('--out <dir>', 'run folder (default: runs/SYSTEM-TIME)', path('--out'))
+    .option('--resume <dir>', 'continue the run in a folder', path('--resume'))
     .addOption(jsonOption())
     .action(async (system: string, options: AnyTrainOptions & Global & { out?: string; resume?: string }) => {
       const name = await known(system);

@@ -1,12 +1,15 @@
 /** The folder of a training run: configuration, metrics, summary, and whatever else the run leaves behind. */
 
-import { appendFileSync, existsSync, mkdirSync, readFileSync, rmdirSync, statSync, truncateSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, rmdirSync, statSync, truncateSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { appendLine, attempt, failure, lock, RunFolderError, replaceFile } from './atomic.ts';
+import { readBytes, readText, reasonOf } from './files.ts';
 
 const CONFIG = 'config.json';
 const METRICS = 'metrics.jsonl';
 const SUMMARY = 'summary.json';
+/** What a run writes, whatever else lies in its folder. */
+const OUTPUTS = [CONFIG, METRICS, SUMMARY, 'weights.safetensors', 'checkpoint.safetensors', 'picture.svg'];
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -79,10 +82,10 @@ function runFolder(path: string, close: () => void): RunFolder {
   };
 }
 
-/** What config.json of the run in a folder says; undefined where there is none. Throws SyntaxError where it is no JSON. */
+/** What config.json of the run in a folder says; undefined where there is none. Throws FileError; SyntaxError where it is no JSON. */
 export function readConfig(folder: string): unknown {
-  const path = join(folder, CONFIG);
-  return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : undefined;
+  const text = readText(join(folder, CONFIG));
+  return text === undefined ? undefined : JSON.parse(text);
 }
 
 /** `base/system-year-month-day-time`, in local time, with a number where that exists already. */
@@ -104,6 +107,31 @@ function checkContents(path: string, resume: boolean): void {
     throw new RunFolderError(`${path} holds no run to resume; check --out, or leave out --resume to start one`);
   if (!resume && [CONFIG, METRICS].some((name) => existsSync(join(path, name))))
     throw new RunFolderError(`${path} already holds a run; continue it with --resume or choose another --out`);
+  for (const name of OUTPUTS) checkFile(join(path, name));
+}
+
+/**
+ * Throws {@link RunFolderError} where files of these names could not be written into a folder, which may have to be made:
+ * before anything is computed for them.
+ */
+export function checkPlaces(folder: string, names: readonly string[]): void {
+  let at = resolve(folder);
+  while (!existsSync(at) && dirname(at) !== at) at = dirname(at);
+  if (!statSync(at).isDirectory()) throw new RunFolderError(`${folder}: ${at} is a file; choose a folder with --out`);
+  for (const name of names) checkFile(join(folder, name));
+}
+
+/** Throws {@link RunFolderError} where something is in the place of a file. */
+function checkFile(path: string): void {
+  try {
+    const there = statSync(path, { throwIfNoEntry: false });
+    if (!there || there.isFile()) return;
+    const what = there.isDirectory() ? 'it is a folder' : 'it is not a file';
+    throw new RunFolderError(`${path} cannot be written: ${what}; remove it or choose another --out`);
+  } catch (error) {
+    if (error instanceof RunFolderError) throw error;
+    throw new RunFolderError(`${path} cannot be written: ${reasonOf(error)}; remove it or choose another --out`);
+  }
 }
 
 /** The outermost folder that has to be made for `path` to be there, if any. */
@@ -127,23 +155,24 @@ function pretty(value: Json): string {
   return `${JSON.stringify(value, null, 2)}\n`;
 }
 
+/** Objects of a file of lines, with their numbers where they cannot be parsed. */
 function parseLines(path: string): Record<string, unknown>[] {
-  if (!existsSync(path)) return [];
-  return readFileSync(path, 'utf8')
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line, i) => {
-      const value = parseObject(line);
-      if (!value)
-        throw new RunFolderError(`${path}: line ${i + 1} is not a JSON object; mend it or choose another --out`);
-      return value;
-    });
+  return (readText(path) ?? '').split('\n').flatMap((line, i) => {
+    if (line === '') return [];
+    const value = parseObject(line);
+    if (!value)
+      throw new RunFolderError(`${path}: line ${i + 1} is not a JSON object; mend it or choose another --out`);
+    return [value];
+  });
 }
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function parseObject(line: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(line);
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+    return isObject(value) ? value : undefined;
   } catch {
     return undefined;
   }
@@ -152,9 +181,9 @@ function parseObject(line: string): Record<string, unknown> | undefined {
 /** A process that ended while writing leaves the beginning of a line. */
 function dropTornLine(path: string): void {
   if (!existsSync(path)) return;
-  const bytes = readFileSync(path);
-  const start = bytes.lastIndexOf('\n') + 1;
+  const bytes = readBytes(path);
+  const start = bytes.lastIndexOf(0x0a) + 1;
   if (start === bytes.length) return;
-  if (parseObject(bytes.toString('utf8', start))) appendFileSync(path, '\n');
+  if (parseObject(new TextDecoder().decode(bytes.subarray(start)))) appendFileSync(path, '\n');
   else truncateSync(path, start);
 }

@@ -1,20 +1,21 @@
 /** Safetensors files: read whole, written in one step. */
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { basename } from 'node:path';
+import { readBytes } from './files.ts';
 import { encodeSafetensors, parseSafetensors, SafetensorsError, type SafetensorsFile } from './safetensors-bytes.ts';
 
 export * from './safetensors-bytes.ts';
 
 /** Reads a safetensors file; see {@link parseSafetensors}. */
 export function readSafetensors(path: string): SafetensorsFile {
-  return parseSafetensors(readBytes(path), basename(path));
+  return parseSafetensors(bytesOf(path), basename(path));
 }
 
-function readBytes(path: string): Uint8Array {
+function bytesOf(path: string): Uint8Array {
   try {
-    return readFileSync(path);
+    return readBytes(path);
   } catch (error) {
-    throw new SafetensorsError(`${path} cannot be read: ${reason(error)}`, { cause: error });
+    throw new SafetensorsError((error as Error).message, { cause: error });
   }
 }
 

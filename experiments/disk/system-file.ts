@@ -1,8 +1,9 @@
 /** A system of the user's own, from a file. A .mjs, .js or .ts file is a program, and runs; a .json file is data. */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { basename, extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { defineSystem, type System, SystemError, type SystemSpec } from '../../systems/index.ts';
+import { readText } from './files.ts';
 
 const PROGRAMS = ['.mjs', '.js', '.ts'];
 
@@ -39,7 +40,7 @@ type Fail = (what: string) => never;
 
 function parsed(path: string, fail: Fail): unknown {
   try {
-    return JSON.parse(readFileSync(path, 'utf8'));
+    return JSON.parse(readText(path) ?? '');
   } catch (error) {
     return fail(`it is not JSON: ${(error as Error).message}`);
   }

@@ -2,6 +2,7 @@
 import { basename, dirname, extname, join } from 'node:path';
 import { type Device, NoAdapterError, openDevice } from '../../engine/index.ts';
 import { attempt, writeFiles } from '../disk/atomic.ts';
+import { checkPlaces } from '../disk/run-folder.ts';
 import { systemOf } from '../sweep/presets.ts';
 import { UsageError } from '../training/settings.ts';
 import { type Found, type Report, readRuns, reportOf } from './data.ts';
@@ -24,6 +25,7 @@ export async function writeReport(path: string, out = join(path, 'report')): Pro
   const stem = extension ? out.slice(0, -extension.length) : out;
   const [markdown, html] = [`${stem}.md`, `${stem}.html`];
   const found = readRuns(path);
+  checkPlaces(dirname(stem), [basename(markdown), basename(html)]);
   const report = reportOf(found);
   const page = htmlOf(report, await withSurfaces((device) => figuresOf(path, found, report, device)));
   const files = new Map([

@@ -67,11 +67,11 @@ export function costOf(run: RunPlan): number {
 const keys = ['system', 'optimizer', 'weighting', 'method', 'seed', 'coupling'] as const;
 
 /** What `--only` may ask of a run, as text by key. */
-function traits(run: RunPlan): Readonly<Record<string, string>> {
+function traits(run: RunPlan): ReadonlyMap<string, string> {
   const { system, optimizer, weighting, seed, coupling } = run;
   const value = String(coupling.value);
   const own = { system, optimizer, weighting, method: methodName(run), seed: String(seed), coupling: value };
-  return { ...own, [coupling.name]: value };
+  return new Map(Object.entries({ ...own, [coupling.name]: value }));
 }
 
 const normal = (text: string) => (text.trim() !== '' && Number.isFinite(Number(text)) ? String(Number(text)) : text);
@@ -89,13 +89,13 @@ export function onlyRuns(runs: readonly RunPlan[], conditions: readonly string[]
   }
   const all = runs.map((run) => ({ run, own: traits(run) }));
   for (const [key, values] of wanted) {
-    const known = [...new Set(all.flatMap(({ own }) => own[key] ?? []))];
+    const known = [...new Set(all.flatMap(({ own }) => own.get(key) ?? []))];
     if (known.length === 0) throw new UsageError(`--only knows no ${key} here; it knows ${couplingKeys(runs)}`);
     const unknown = values.find((value) => !known.includes(value));
     if (unknown !== undefined)
       throw new UsageError(`no run of this plan has ${key}=${unknown}; there are ${known.join(', ')}`);
   }
-  const left = all.filter(({ own }) => [...wanted].every(([key, values]) => values.includes(own[key] ?? '')));
+  const left = all.filter(({ own }) => [...wanted].every(([key, values]) => values.includes(own.get(key) ?? '')));
   if (left.length === 0) throw new UsageError(`no run of this plan has ${conditions.join(' and ')}`);
   return left.map(({ run }) => run);
 }

@@ -12,8 +12,9 @@ export function identity(settings: TrainSettings): string {
     const own = { momentum, damping, adaptive, perNetwork, boundaryWeight, precision, thin };
     return JSON.stringify({ system, parameters, network, optimizer, ...own, seeds });
   }
-  const { betas, updateEvery, learningRate } = settings;
-  return JSON.stringify({ system, parameters, network, optimizer, betas, weighting, updateEvery, learningRate, seeds });
+  const { betas, optimizerEpsilon, updateEvery, learningRate } = settings;
+  const own = { betas, optimizerEpsilon, weighting, updateEvery, learningRate };
+  return JSON.stringify({ system, parameters, network, optimizer, ...own, seeds });
 }
 
 /** checkpoint.safetensors. */

@@ -2,13 +2,13 @@
 
 import { z } from 'zod';
 import { UserError } from '../../engine/index.ts';
-import type { Run, Stack } from '../../systems/index.ts';
+import { momentsOf, type Run, type Stack, systemNamed } from '../../systems/index.ts';
 import { exists } from '../disk/files.ts';
 import type { RunFolder } from '../disk/run-folder.ts';
 import { readSafetensors } from '../disk/safetensors.ts';
 import { encodeCheckpoint, encodeWeights, identity } from './checkpoint-bytes.ts';
 import type { Snapshot } from './loop.ts';
-import type { TrainSettings } from './settings.ts';
+import type { FirstOrderSettings, TrainSettings } from './settings.ts';
 
 const CHECKPOINT = 'checkpoint.safetensors';
 
@@ -42,16 +42,16 @@ export function readCheckpoint(
   shapes: Readonly<Record<string, readonly number[]>>,
 ): Snapshot {
   const { tensors, metadata } = readSaved(out);
-  if (metadata['settings'] !== identity(settings)) {
-    const before = settingsOf(metadata['settings']);
-    if (!before) throw new CheckpointError(`${out}: ${CHECKPOINT} is damaged; start again with another --out`);
-    const now = JSON.parse(identity(settings)) as Record<string, unknown>;
-    const differing = Object.keys(now).filter((key) => JSON.stringify(before[key]) !== JSON.stringify(now[key]));
-    const list = differing.map((key) => `${key} was ${JSON.stringify(before[key])}, now ${JSON.stringify(now[key])}`);
+  const before = settingsOf(metadata['settings']);
+  if (!before) throw new CheckpointError(`${out}: ${CHECKPOINT} is damaged; start again with another --out`);
+  const now: Record<string, unknown> = JSON.parse(identity(settings));
+  // Checkpoints of earlier versions do not say the optimizer's epsilon: it was the only one there was.
+  const usual = settings.optimizer === 'gauss-newton' ? {} : { optimizerEpsilon: usualEpsilon(settings) };
+  const list = differences({ ...usual, ...before }, now);
+  if (list.length > 0)
     throw new CheckpointError(
       `${out} holds another run: ${list.join('; ')}; repeat its options or choose another --out`,
     );
-  }
   const values = Object.entries(shapes).map(([name, shape]): [string, Float32Array] => {
     const found = tensors.get(name);
     if (found?.dtype !== 'F32' || String(found.shape) !== String(shape))
@@ -64,6 +64,20 @@ export function readCheckpoint(
   if (!Number.isInteger(epoch) || epoch < 0) throw new CheckpointError(`${out}: ${CHECKPOINT} names no epoch`);
   return { epoch, values: Object.fromEntries(values) };
 }
+
+const usualEpsilon = ({ system, optimizer }: FirstOrderSettings) => momentsOf(systemNamed(system), optimizer).epsilon;
+
+/** What is not the same, in words; the order of keys tells nothing. */
+function differences(before: Readonly<Record<string, unknown>>, now: Readonly<Record<string, unknown>>): string[] {
+  const text = (value: unknown) => (isRecord(value) ? JSON.stringify(sorted(value)) : JSON.stringify(value));
+  return Object.keys(now)
+    .filter((key) => text(before[key]) !== text(now[key]))
+    .map((key) => `${key} was ${JSON.stringify(before[key])}, now ${JSON.stringify(now[key])}`);
+}
+
+const isRecord = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const sorted = (value: object) => Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
 
 function settingsOf(text = ''): Record<string, unknown> | undefined {
   try {

@@ -1,7 +1,7 @@
 /** How a problem is trained: one record, spelled as config.json spells it. */
 import { z } from 'zod';
 import { UPDATE_EVERY } from '../../optim/index.ts';
-import { momentsOf, type System } from '../../systems/index.ts';
+import { inFloat32, momentsOf, type System } from '../../systems/index.ts';
 
 export const optimizers = ['adam', 'soap'] as const;
 /** What `train` takes for an optimizer. */
@@ -9,15 +9,19 @@ export const methods = [...optimizers, 'gauss-newton'] as const;
 export type Method = (typeof methods)[number];
 export const weightings = ['none', 'grad-norm', 'lra'] as const;
 
+/** Numbers that float32 holds. */
+const positive = z.number().positive().refine(inFloat32);
+const share = z.number().min(0).lt(1);
+
 /** Of Adam and SOAP, which follow gradients in float32. */
 export const hyperparametersSchema = z.object({
   optimizer: z.enum(optimizers),
-  betas: z.tuple([z.number(), z.number()]).readonly(),
-  optimizerEpsilon: z.number(),
+  betas: z.tuple([share, share]).readonly(),
+  optimizerEpsilon: positive,
   weighting: z.enum(weightings),
   /** Epochs between updates of the loss weights; 0: never. */
   updateEvery: z.int().nonnegative(),
-  learningRate: z.number().positive(),
+  learningRate: positive,
 });
 
 export interface Hyperparameters extends Readonly<z.infer<typeof hyperparametersSchema>> {
@@ -56,15 +60,15 @@ export const gaussNewtonSchema = z.object({
   optimizer: z.literal('gauss-newton'),
   weighting: z.literal('none'),
   /** Share of the last direction that is kept; 0: the energy natural gradient, above: SPRING. */
-  momentum: z.number().min(0).lt(1),
+  momentum: share,
   /** lambda at the start. */
-  damping: z.number().positive(),
+  damping: positive,
   /** Whether the line search sets lambda from then on. */
   adaptive: z.boolean(),
   /** Whether each network moves as if the others stood still: one system for each instead of one for all. */
   perNetwork: z.boolean(),
   /** Factor of the residuals of conditions, before they are squared. */
-  boundaryWeight: z.number().positive(),
+  boundaryWeight: positive,
   precision: z.enum(precisions),
   /** Every how many collocation points of a group one is kept. */
   thin: z.int().positive().default(1),

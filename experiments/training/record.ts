@@ -3,6 +3,7 @@
  * docs/run-folder.md. Each schema reads what earlier versions wrote, too.
  */
 import { z } from 'zod';
+import { inFloat32 } from '../../systems/index.ts';
 import {
   type GaussNewtonHyperparameters,
   gaussNewtonSchema,
@@ -33,16 +34,22 @@ const isObject = (value: unknown): value is Json =>
 const upgrading = <T extends z.ZodType>(upgrade: (old: Json) => Json, schema: T) =>
   z.preprocess((value) => (isObject(value) && value['format'] === undefined ? upgrade(value) : value), schema);
 
+/** What PyTorch's generator takes, as far as 32 bits. */
+export const seed = z
+  .int()
+  .nonnegative()
+  .lt(2 ** 32);
+
 /** What config.json holds whatever the optimizer. */
 const asked = z.object({
   format,
   system: z.string(),
   variant: z.enum(variants),
-  parameters: z.record(z.string(), z.number()),
+  parameters: z.record(z.string(), z.number().refine(inFloat32)),
   network: z.object({ hidden: z.int().positive(), width: z.int().positive() }),
   epochs: z.int().positive(),
   /** Of the initial weights and random points: runs that are trained together. */
-  seeds: z.array(z.int().nonnegative()).min(1).readonly(),
+  seeds: z.array(seed).min(1).readonly(),
   score: z.enum(scores),
   /** The version that serves each kernel call. */
   kernels: z.record(z.string(), z.string()).optional(),

@@ -1,8 +1,10 @@
 /** A training run's settings: from options as typed to everything resolved, which is what config.json holds. */
+import type { z } from 'zod';
 import { UserError } from '../../engine/index.ts';
 import type { Weighting } from '../../optim/index.ts';
 import {
   type Coordinates,
+  checkReference,
   type Optimizer,
   type Problem,
   problemOf,
@@ -61,10 +63,12 @@ function asked(system: System, options: Omit<TrainOptions, 'optimizer'>, epochs:
     Object.entries({ gamma, k, epsilon }).filter(([, value]) => value !== undefined),
   ) as Record<string, number>;
   if (seed !== undefined && seeds) throw new UsageError('--seed and --seeds exclude each other');
+  const parameters = resolveParameters(system, { ...shortcuts, ...set });
+  checkReference(system, parameters);
   return {
     system: system.name,
     variant: 'paper',
-    parameters: resolveParameters(system, { ...shortcuts, ...set }),
+    parameters,
     network: { hidden: depth ?? system.architecture.hidden, width: width ?? system.architecture.width },
     epochs: options.epochs ?? epochs,
     seeds: seeds ?? [seed ?? 42],
@@ -114,6 +118,10 @@ export function resumedSettings(folder: string, name: string, { epochs, ...rest 
     );
   const { format: _, ...settings } = configIn(folder);
   if (settings.system !== name) throw new UsageError(`${folder} holds a run of ${settings.system}, not of ${name}`);
+  const system = systemNamed(name);
+  const missing = Object.keys(system.parameters).find((key) => !Object.hasOwn(settings.parameters, key));
+  if (missing !== undefined) throw damaged(folder, `it has no parameter ${missing}`);
+  resolveParameters(system, settings.parameters);
   return { ...settings, epochs: epochs ?? settings.epochs };
 }
 
@@ -121,12 +129,24 @@ function configIn(folder: string) {
   let config: unknown;
   try {
     config = readConfig(folder);
-    if (config !== undefined) return configSchema.parse(config);
-  } catch {
-    throw new UsageError(`${folder}/config.json is not the configuration of a run; start again with another --out`);
+  } catch (error) {
+    if (error instanceof SyntaxError) throw damaged(folder, 'it is not JSON');
+    throw error;
   }
-  throw new UsageError(`${folder} holds no run to resume: there is no config.json`);
+  if (config === undefined) throw new UsageError(`${folder} holds no run to resume: there is no config.json`);
+  const parsed = configSchema.safeParse(config);
+  if (parsed.success) return parsed.data;
+  throw damaged(folder, `${firstWrong(parsed.error.issues)} is wrong or missing`);
 }
+
+/** The key of the first issue, of the kind of configuration that is nearest where there are several. */
+function firstWrong([issue]: readonly z.core.$ZodIssue[]): string {
+  if (issue?.code === 'invalid_union') return firstWrong(issue.errors.toSorted((a, b) => a.length - b.length)[0] ?? []);
+  return issue?.path.join('.') || 'all of it';
+}
+
+const damaged = (folder: string, why: string) =>
+  new UsageError(`${folder}/config.json is not the configuration of a run: ${why}; start again with another --out`);
 
 /** The problem that settings describe: one run for each seed. */
 export function problemFor(settings: TrainSettings): Problem {

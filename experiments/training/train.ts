@@ -1,7 +1,9 @@
 /** Trains a system: progress on stderr, a run folder with configuration, metrics, weights and a picture, a summary. */
+import { z } from 'zod';
 import type { Device, Library } from '../../engine/index.ts';
 import type { Run } from '../../systems/index.ts';
 import { asServed, type Choices } from '../adapter/choices.ts';
+import { RunFolderError } from '../disk/atomic.ts';
 import { openRunFolder, type RunFolder } from '../disk/run-folder.ts';
 import { draw } from '../show/draw.ts';
 import { startProgress } from '../show/progress.ts';
@@ -29,7 +31,7 @@ import {
   watchDivergence,
 } from './recorder.ts';
 import { GaussNewtonTrainer } from './second-order.ts';
-import { problemFor, type TrainSettings } from './settings.ts';
+import { problemFor, type TrainSettings, UsageError } from './settings.ts';
 import { type RunTrainer, Trainer } from './trainer.ts';
 
 /** Time between checkpoints of a run under way: what a killed process loses at most. */
@@ -59,12 +61,13 @@ export async function train(session: Session): Promise<TrainSummary> {
   const choices = resume ? asServed(settings.kernels ?? {}) : (session.choices ?? {});
   let trainer: RunTrainer | undefined;
   try {
+    linesOf(folder);
     const backend = { device, library, versions, choices };
     trainer =
       settings.optimizer === 'gauss-newton'
         ? await GaussNewtonTrainer.create({ ...settings, problem }, backend)
         : await Trainer.create({ ...settings, problem }, backend);
-    if (resume) await trainer.restore(readCheckpoint(out, settings, trainer.stateShapes()));
+    if (resume) await trainer.restore(checkpointOf(session, trainer));
     folder.truncateMetrics(trainer.epoch);
     folder.writeConfig({ format: FORMAT, ...settings, kernels: trainer.kernels });
     return await trainInto(folder, trainer, session);
@@ -72,6 +75,29 @@ export async function train(session: Session): Promise<TrainSummary> {
     folder.close();
     trainer?.destroy();
   }
+}
+
+/** Throws {@link RunFolderError} where a line of the metrics is no look at a run. */
+function linesOf(folder: RunFolder): Line[] {
+  try {
+    return parseLines(folder.readMetrics());
+  } catch (error) {
+    if (!(error instanceof z.ZodError)) throw error;
+    const [line, ...key] = error.issues[0]!.path;
+    throw new RunFolderError(
+      `${folder.path}/metrics.jsonl: look ${Number(line) + 1} has no right ${key.join('.')}; mend it or choose another --out`,
+    );
+  }
+}
+
+/** Throws {@link UsageError} where the run is further than it is to go; CheckpointError. */
+function checkpointOf({ out, settings }: Session, trainer: RunTrainer): Snapshot {
+  const snapshot = readCheckpoint(out, settings, trainer.stateShapes());
+  if (snapshot.epoch > settings.epochs)
+    throw new UsageError(
+      `${out} holds a run of ${snapshot.epoch} epochs; --epochs must be at least that, not ${settings.epochs}`,
+    );
+  return snapshot;
 }
 
 async function trainInto(
@@ -82,7 +108,7 @@ async function trainInto(
   const { terms } = trainer;
   const { runs } = trainer.options.problem;
   const { score } = settings;
-  const records = recordsOf(parseLines(folder.readMetrics()), runs, settings);
+  const records = recordsOf(linesOf(folder), runs, settings);
   const good = await lastGood(trainer);
   const append = (line: Line, r: number) =>
     folder.appendMetrics(runs.length > 1 ? { ...line, seed: runs[r]!.seed } : line);

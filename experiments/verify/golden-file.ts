@@ -15,7 +15,7 @@ function read(path: string): Uint8Array {
   try {
     return readBytes(path);
   } catch (error) {
-    throw new GoldenError(`${path} cannot be read: ${(error as Error).message}`, { cause: error });
+    throw new GoldenError((error as Error).message, { cause: error });
   }
 }
 

@@ -1,6 +1,7 @@
 /** The command line as a user meets it: a process with its output, in a folder of its own. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { resolve } from 'node:path';
+import type { Command } from 'commander';
 import { expect, vi } from 'vitest';
 import { main, tapir as program } from '../../experiments/command/main.ts';
 
@@ -54,13 +55,13 @@ export const ownLines = ({ stderr }: Outcome): string[] =>
 export function expectRefusal(outcome: Outcome, says: RegExp): void {
   const own = ownLines(outcome);
   expect(own.join('\n')).toMatch(says);
-  expect(own).toHaveLength(1);
+  expect(own, own.join('\n')).toHaveLength(1);
   expect(own[0]).toMatch(/^tapir: /);
   expect([outcome.status, outcome.stdout]).toEqual([2, '']);
 }
 
 /** A command line without a process of its own, which costs half a second. */
-export async function within(cwd: string, args: readonly string[]): Promise<Outcome> {
+export async function within(cwd: string, args: readonly string[], ...further: readonly Command[]): Promise<Outcome> {
   const written = { stdout: '', stderr: '' };
   const spies = (['stdout', 'stderr'] as const).map((name) =>
     vi.spyOn(process[name], 'write').mockImplementation((text) => {
@@ -68,17 +69,18 @@ export async function within(cwd: string, args: readonly string[]): Promise<Outc
       return true;
     }),
   );
-  const listeners = process.stdout.listeners('error');
+  const streams = [process.stdout, process.stderr].map((stream) => ({ stream, before: stream.listeners('error') }));
   const [home, code] = [process.cwd(), process.exitCode];
   try {
     process.chdir(cwd);
-    await main(program(), args);
+    await main(program(...further), args);
     return { ...written, status: Number(process.exitCode ?? 0), signal: null };
   } finally {
     process.chdir(home);
     process.exitCode = code;
     for (const spy of spies) spy.mockRestore();
-    for (const listener of process.stdout.listeners('error'))
-      if (!listeners.includes(listener)) process.stdout.off('error', listener as () => void);
+    for (const { stream, before } of streams)
+      for (const listener of stream.listeners('error'))
+        if (!before.includes(listener)) stream.off('error', listener as () => void);
   }
 }

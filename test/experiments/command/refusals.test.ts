@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { benchCommand } from '../../../bench/index.ts';
 import { builder, expectRefusal, runProcess, tapir, within, withoutDriver } from '../../support/command.ts';
 
 const golden = resolve('test/golden');
@@ -49,6 +50,37 @@ describe('bad input', () => {
     ['a seed of -1', train('--seed', '-1'), /--seed must be .*not -1/],
     ['a seed beyond 32 bits', train('--seed', '4294967296'), /--seed must be below 2\^32/],
     ['seeds that are no list', train('--seeds', '1,,2'), /--seed must be/],
+    ['a rate that float32 takes for zero', train('--lr', '1e-320'), /--lr must be a number that float32 holds.*1e-320/],
+    ['a coupling beyond float32', train('--gamma', '-1e39'), /--gamma must be a number that float32 holds/],
+    ['a parameter beyond float32', train('--set', 'E=1e39'), /--set E must be a number that float32 holds/],
+    ['a coupling that is lost in float64', train('--gamma', '3e-400'), /--gamma must be a number that float32 holds/],
+    ['a number with a space of Unicode', train('--gamma', '\u00a010'), /--gamma must be a finite number/],
+    ['a width with one', train('--width', '8\u2009'), /--width must be a whole number/],
+    ['a width in hexadecimal', train('--width', '0x10'), /--width must be a whole number/],
+    ['seeds with such a space', train('--seeds', '1,\u00a02'), /--seed must be a whole number/],
+    ["a name of Object's", train('--set', 'toString=1'), /has no parameter toString/],
+    ["one of Object's for an option", ['sweep', 'quick', '--only', 'toString=1'], /--only knows no toString/],
+    ["one of Object's for a preset", ['sweep', 'constructor'], /no preset constructor/],
+    ['a checkpoint every -5 seconds', ['sweep', 'quick', '--checkpoint', '-5'], /--checkpoint must be at least 0/],
+    ['an empty folder name', train('--out', ''), /--out must name a file or folder/],
+    ['an empty folder to go on with', train('--resume', ''), /--resume must name a file or folder/],
+    ['an empty folder for a sweep', ['sweep', 'quick', '--out', ''], /--out must name a file or folder/],
+    ['an empty folder to report on', ['report', ''], /the folder must name a file or folder/],
+    ['an empty folder for spectra', ['ntk', 'symmetric', '--out', ' '], /--out must name a file or folder/],
+    [
+      'a Debye length that has no reference solution',
+      ['train', 'nernst-planck-poisson', '--epsilon', '1e-300', '--out', 'run'],
+      /float32 holds/,
+    ],
+    [
+      'a wall potential that has none',
+      ['train', 'nernst-planck-poisson', '--set', 'zeta=31', '--out', 'run'],
+      /zeta is 31, it must lie between -30 and 30/,
+    ],
+    ['layers without end', train('--depth', '1000000'), /1000000 hidden layers, 256 at most/],
+    ['a width without end', train('--width', '900000000000'), /more than 2\^28 parameters/],
+    ['a name of thousands of letters', ['train', 'x'.repeat(5000)], /no system x{100} \.\. x{49}; there are/],
+    ['a name that moves the cursor', ['train', '\u001b[2Jx\ny'], /no system \[2Jx y; there are/],
     ['one seed and several', train('--seed', '1', '--seeds', '1,2'), /--seed and --seeds exclude each other/],
     [
       'a weighting that is not there',
@@ -82,6 +114,11 @@ describe('bad input', () => {
     const cwd = workplace();
     expectRefusal(await within(cwd, args), says);
     expect(readdirSync(cwd)).toEqual([]);
+  });
+
+  it('an empty file name for the benchmark', async () => {
+    for (const option of ['--out', '--markdown', '--csv', '--picture'])
+      expectRefusal(await within(workplace(), ['bench', option, ''], benchCommand()), /must name a file or folder/);
   });
 
   it('in a process of its own ends it with 2', async () => {

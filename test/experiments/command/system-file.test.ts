@@ -1,5 +1,5 @@
 /** `tapir train ./own.mjs`: a system of the user's own trains as a built-in one does, and what is wrong is one line. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -53,6 +53,12 @@ describe('train', () => {
 });
 
 describe('a file is refused in one line', () => {
+  it('where its reference solution is beyond float32', async () => {
+    const args = ['train', join(examples, 'hartmann.mjs'), '--set', 'Ha=800', '--out', 'run'];
+    expectRefusal(await tapir(args, { cwd }), /hartmann: u_exact is NaN at y = -1, .*Ha = 800/);
+    expect(readdirSync(cwd)).toEqual([]);
+  });
+
   const wrong: readonly [name: string, text: string | undefined, says: RegExp][] = [
     ['gone.mjs', undefined, /gone.mjs: there is no such file/],
     ['text.json', '{', /text.json: it is not JSON/],
