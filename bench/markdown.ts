@@ -2,8 +2,7 @@
 import type { BenchResult } from './bench.ts';
 import type { KernelRow } from './kernels.ts';
 import { noiseText } from './report.ts';
-import type { StepRow } from './steps.ts';
-import { furtherTables, mebibytes, ms, rate, runtimeText, type Table, within } from './tables.ts';
+import { furtherTables, ms, rate, runtimeText, stepsTable, type Table, within } from './tables.ts';
 
 export function markdown(result: BenchResult): string {
   const { machine, date, clock, kernels, steps, dispatch } = result;
@@ -57,26 +56,6 @@ function kernelsTable(rows: readonly KernelRow[]): Table {
       return [...name, ...numbers, `${(100 * share).toFixed(1)} %`, boundBy, error.toExponential(1)];
     }),
     right: [3, 4, 5, 6, 7],
-    notes: [],
-  };
-}
-
-function stepsTable(rows: readonly StepRow[]): Table {
-  return {
-    title: 'training steps',
-    head: ['system', 'optimizer', 'networks', 'points', 'ms', 'min .. p90', 'dispatches', 'GFLOP/s', 'MiB'],
-    rows: rows.map(({ origin, optimizer, networks, points, time, dispatches, flops, bytes }) => [
-      origin,
-      optimizer,
-      String(networks),
-      String(points),
-      ms(time.medianNs),
-      within(time, ms),
-      String(dispatches),
-      rate(flops / time.minNs),
-      mebibytes(bytes),
-    ]),
-    right: [2, 3, 4, 5, 6, 7, 8],
     notes: [],
   };
 }

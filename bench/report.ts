@@ -6,7 +6,7 @@ import type { BenchResult } from './bench.ts';
 import type { KernelRow } from './kernels.ts';
 import type { Ceiling, Roofline } from './roofline.ts';
 import type { StepRow } from './steps.ts';
-import { furtherTables, loadText, ms, rate, runtimeText, textOf, within } from './tables.ts';
+import { furtherTables, loadText, ms, rate, runtimeText, stepsTable, textOf, within } from './tables.ts';
 
 export function report(result: BenchResult): string {
   const { roofline, kernels, steps } = result;
@@ -103,20 +103,9 @@ function kernelsText(rows: readonly KernelRow[], { roofline }: BenchResult): str
 const SHOWN = 8;
 
 function stepsText(rows: readonly StepRow[], { pins = {} }: BenchResult): string {
-  const cells = rows.map(({ origin, optimizer, networks, points, time, dispatches, flops, bytes }) => [
-    origin,
-    optimizer,
-    String(networks),
-    String(points),
-    ms(time.medianNs),
-    within(time, ms),
-    String(dispatches),
-    rate(flops / time.minNs),
-    (bytes / 2 ** 20).toFixed(1),
-  ]);
-  const head = ['training step', '', 'networks', 'points', 'ms', 'min .. p90', 'dispatches', 'GFLOP/s', 'MiB'];
+  const { head, rows: cells, right, notes } = stepsTable(rows);
   return [
-    table(head, cells, [2, 3, 4, 5, 6, 7, 8]),
+    [table(head, cells, right), ...notes].join('\n'),
     ...pinsPassedOver(Object.assign({}, ...rows.map(({ kernels }) => kernels)), pins),
     rows.map(({ origin, optimizer, memory }) => `${origin}, ${optimizer}: ${memoryText(memory)}`).join('\n'),
     ...rows.filter(({ scopes }) => scopes.length > 0).map(scopesText),

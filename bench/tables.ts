@@ -4,6 +4,7 @@ import type { Ratio } from './interleave.ts';
 import { jobText } from './job-text.ts';
 import type { LaplacianRow } from './laplacian.ts';
 import type { StackRow } from './stack.ts';
+import { type StepRow, trainText } from './steps.ts';
 import type { Spread } from './timing.ts';
 
 export interface Table {
@@ -61,6 +62,32 @@ export function laplacianTable(rows: readonly LaplacianRow[]): Table {
     notes: [
       'fastest, median: how often slower than the fused kernel, turn by turn. MiB: of device memory.',
       'error: ||gpu - float64|| / ||float64||; beyond its tolerance a way is REFUSED and not timed.',
+    ],
+  };
+}
+
+export function stepsTable(rows: readonly StepRow[]): Table {
+  return {
+    title: 'training steps',
+    head: ['training step', '', 'networks', 'points', 'ms', 'min .. p90', 'train', 'dispatches', 'GFLOP/s', 'MiB'],
+    rows: rows.map((row) => {
+      const { origin, optimizer, networks, points, time, dispatches, flops, bytes } = row;
+      return [
+        origin,
+        optimizer,
+        String(networks),
+        String(points),
+        ms(time.medianNs),
+        within(time, ms),
+        trainText(row),
+        String(dispatches),
+        rate(flops / time.minNs),
+        mebibytes(bytes),
+      ];
+    }),
+    right: [2, 3, 4, 5, 6, 7, 8, 9],
+    notes: [
+      'train: a step as `train` takes it, looks and records and all, of the time of a bare one, in turn with it.',
     ],
   };
 }

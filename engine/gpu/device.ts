@@ -72,12 +72,10 @@ export class Device {
     if (this.#lost) throw this.#lost;
     const filters = ['validation', 'out-of-memory', 'internal'] as const;
     for (const filter of filters) this.gpu.pushErrorScope(filter);
-    const settled = Promise.resolve()
-      .then(work)
-      .then(
-        (value) => ({ value }),
-        (error: unknown) => ({ error }),
-      );
+    const settled = new Promise<T>((resolve) => resolve(work())).then(
+      (value) => ({ value }),
+      (error: unknown) => ({ error }),
+    );
     const outcome = await this.#wait(Promise.race([settled, this.#loss]));
     const popped = Promise.all(filters.map(() => this.gpu.popErrorScope()));
     const errors = await this.#wait(Promise.race([popped, this.#loss]));

@@ -25,3 +25,16 @@ export class DeviceLostError extends Error {
 export class StepCountError extends UserError {
   override readonly name = 'StepCountError';
 }
+
+/** A value that needs a larger buffer than the adapter offers. */
+export class BufferSizeError extends UserError {
+  override readonly name = 'BufferSizeError';
+  constructor(value: string, bytes: number, limit: number) {
+    super(`${value} needs ${bytes} bytes; this adapter's buffers end at ${limit}: use fewer points, networks or runs`);
+  }
+}
+
+/** A name that the program does not have, or data of another size than the value. */
+export class UnknownValueError extends UserError {
+  override readonly name = 'UnknownValueError';
+}

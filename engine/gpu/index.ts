@@ -21,9 +21,11 @@ export {
   type Version,
 } from './kernel.ts';
 export type { CompileOptions, Library, Plan, PlannedCall, Slot, Source } from './plan.ts';
-export { BufferSizeError, Program, type Timing, UnknownValueError } from './program.ts';
+export { Program, type Timing } from './program.ts';
 export { ArithmeticError, doubleSingleOn, firstExact, isExact } from './prove.ts';
+export { SavedValues } from './saved.ts';
 export { BindingLimitError } from './schedule.ts';
+export { type Noted, Recorder, type Sequence } from './sequence.ts';
 export { SourceError } from './source.ts';
 export { nestedSum } from './sums.ts';
 export { shareTemporaries } from './temporaries.ts';

@@ -1,11 +1,16 @@
 /** Compute pipelines of dispatches, one for equal code on a device. */
 import { GpuError } from './errors.ts';
-import type { PlannedDispatch } from './plan.ts';
+import type { Binding, PlannedDispatch } from './plan.ts';
+
+/** What a pipeline is made from. */
+interface Shader extends Pick<PlannedDispatch, 'scope' | 'kernel' | 'code' | 'offsets'> {
+  readonly bindings: readonly Pick<Binding, 'access'>[];
+}
 
 const pipelines = new WeakMap<GPUDevice, Map<string, Promise<GPUComputePipeline>>>();
 
 /** Throws {@link GpuError} with the place of a mistake in the code. */
-export function pipelineOf(gpu: GPUDevice, dispatch: PlannedDispatch): Promise<GPUComputePipeline> {
+export function pipelineOf(gpu: GPUDevice, dispatch: Shader): Promise<GPUComputePipeline> {
   const known = pipelines.get(gpu) ?? new Map<string, Promise<GPUComputePipeline>>();
   pipelines.set(gpu, known);
   const pipeline = known.get(dispatch.code) ?? createPipeline(gpu, dispatch);
@@ -13,7 +18,7 @@ export function pipelineOf(gpu: GPUDevice, dispatch: PlannedDispatch): Promise<G
   return pipeline;
 }
 
-async function createPipeline(gpu: GPUDevice, dispatch: PlannedDispatch): Promise<GPUComputePipeline> {
+async function createPipeline(gpu: GPUDevice, dispatch: Shader): Promise<GPUComputePipeline> {
   const label = `${dispatch.kernel} ${dispatch.scope}`.trim();
   const uniform = dispatch.offsets.length > 0 ? 1 : 0;
   const buffers = dispatch.bindings.map(

@@ -1,24 +1,11 @@
 /** A plan on a device: upload, run many steps per submit, read back rarely, time by dispatch. */
-import { UserError } from '../tape/error.ts';
 import { sizeOf } from '../tape/shape.ts';
 import { joinPairs, splitPairs } from './arithmetic.ts';
 import type { Device } from './device.ts';
-import { StepCountError } from './errors.ts';
+import { BufferSizeError, StepCountError, UnknownValueError } from './errors.ts';
 import { pipelineOf } from './pipeline.ts';
 import type { Plan, PlannedValue, Slot } from './plan.ts';
-
-/** A value that needs a larger buffer than the adapter offers. */
-export class BufferSizeError extends UserError {
-  override readonly name = 'BufferSizeError';
-  constructor(value: string, bytes: number, limit: number) {
-    super(`${value} needs ${bytes} bytes; this adapter's buffers end at ${limit}: use fewer points, networks or runs`);
-  }
-}
-
-/** A name that the program does not have, or data of another size than the value. */
-export class UnknownValueError extends UserError {
-  override readonly name = 'UnknownValueError';
-}
+import { readBuffer } from './read-back.ts';
 
 /** Steps encoded into one submission: bounds the command buffer and how long an interrupt waits. */
 const STEPS_PER_SUBMIT = 100;
@@ -37,6 +24,14 @@ export interface Timing {
 export interface Around {
   readonly before?: readonly Program[];
   readonly after?: readonly Program[];
+}
+
+/** A value in device memory. */
+export interface Place {
+  readonly buffer: GPUBuffer;
+  readonly at: number;
+  readonly bytes: number;
+  readonly words: number;
 }
 
 interface Ready {
@@ -177,12 +172,7 @@ export class Program {
           const current: GPUComputePassEncoder = pass ?? encoder.beginComputePass();
           pass = current;
           const { before = [], after = [] } = around(step);
-          const ready = [...before, this, ...after].flatMap((program) => program.#ready);
-          for (const { pipeline, group, workgroups } of ready) {
-            pass.setPipeline(pipeline);
-            pass.setBindGroup(0, group);
-            pass.dispatchWorkgroups(...workgroups);
-          }
+          for (const program of [...before, this, ...after]) program.encode(current);
           if (record.length === 0) continue;
           pass.end();
           pass = null;
@@ -194,7 +184,9 @@ export class Program {
         pass?.end();
         await this.#device.scoped('run program', () => gpu.queue.submit([encoder.finish()]));
       }
-      const results = await Promise.all(histories.map((buffer, k) => this.#fetch(buffer, 0, bytes[k]! * steps)));
+      const results = await Promise.all(
+        histories.map((buffer, k) => readBuffer(this.#device, buffer, 0, bytes[k]! * steps)),
+      );
       if (record.length === 0) await this.#device.scoped('run program', () => gpu.queue.onSubmittedWorkDone());
       const rounded = results.map((data, k) => (this.#wordsOf(values[k]!) === 2 ? highs(data) : data));
       return Object.fromEntries(record.map((name, k) => [name, rounded[k]!]));
@@ -207,7 +199,7 @@ export class Program {
   async read(name: string): Promise<Float32Array> {
     const value = this.#valueOf(name);
     const words = this.#wordsOf(value);
-    const data = await this.#fetch(this.#slots[value.slot]!, 4 * words * value.at, this.#bytesOf(value));
+    const data = await readBuffer(this.#device, this.#slots[value.slot]!, 4 * words * value.at, this.#bytesOf(value));
     return words === 2 ? highs(data) : data;
   }
 
@@ -215,7 +207,7 @@ export class Program {
   async readDouble(name: string): Promise<Float64Array> {
     const value = this.#valueOf(name);
     const words = this.#wordsOf(value);
-    const data = await this.#fetch(this.#slots[value.slot]!, 4 * words * value.at, this.#bytesOf(value));
+    const data = await readBuffer(this.#device, this.#slots[value.slot]!, 4 * words * value.at, this.#bytesOf(value));
     return words === 2 ? joinPairs(data) : Float64Array.from(data);
   }
 
@@ -243,7 +235,7 @@ export class Program {
       });
       encoder.resolveQuerySet(queries, 0, 2 * count, buffer, 0);
       gpu.queue.submit([encoder.finish()]);
-      const stamps = new BigUint64Array((await this.#fetch(buffer, 0, 16 * count)).buffer);
+      const stamps = new BigUint64Array((await readBuffer(this.#device, buffer, 0, 16 * count)).buffer);
       times.forEach((list, k) => {
         list.push(Number(stamps[2 * k + 1]! - stamps[2 * k]!));
       });
@@ -268,6 +260,22 @@ export class Program {
     for (const buffer of this.#owned) buffer.destroy();
   }
 
+  /** @internal Puts its dispatches into a pass. */
+  encode(pass: GPUComputePassEncoder): void {
+    for (const { pipeline, group, workgroups } of this.#ready) {
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, group);
+      pass.dispatchWorkgroups(...workgroups);
+    }
+  }
+
+  /** @internal Where a value lies, in bytes, and how many float32 make up an element. */
+  placeOf(name: string): Place {
+    const value = this.#valueOf(name);
+    const words = this.#wordsOf(value);
+    return { buffer: this.#bufferOf(name), at: 4 * words * value.at, bytes: this.#bytesOf(value), words };
+  }
+
   #valueOf(name: string): PlannedValue {
     const value = this.plan.outputs[name] ?? this.plan.inputs[name];
     if (!value) {
@@ -288,27 +296,10 @@ export class Program {
   #bufferOf(name: string): GPUBuffer {
     return this.#slots[this.#valueOf(name).slot]!;
   }
-
-  async #fetch(source: GPUBuffer, offset: number, size: number): Promise<Float32Array> {
-    const { gpu } = this.#device;
-    const staging = gpu.createBuffer({
-      label: 'read-back',
-      size: Math.max(size, 4),
-      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
-    });
-    try {
-      const encoder = gpu.createCommandEncoder();
-      encoder.copyBufferToBuffer(source, offset, staging, 0, size);
-      gpu.queue.submit([encoder.finish()]);
-      await this.#device.scoped('read back', () => staging.mapAsync(GPUMapMode.READ));
-      return new Float32Array(staging.getMappedRange().slice(0, size));
-    } finally {
-      staging.destroy();
-    }
-  }
 }
 
-const highs = (pairs: Float32Array): Float32Array => pairs.filter((_, k) => k % 2 === 0);
+/** What float32 holds of pairs. */
+export const highs = (pairs: Float32Array): Float32Array => pairs.filter((_, k) => k % 2 === 0);
 
 const bytesOf = ({ elements, words = 1 }: Slot): number => 4 * words * elements;
 

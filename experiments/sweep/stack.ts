@@ -3,7 +3,16 @@ import { problemOf } from '../../systems/index.ts';
 import type { Files } from '../disk/atomic.ts';
 import { encodeSafetensors, tensor } from '../disk/safetensors.ts';
 import { writeWeights } from '../training/checkpoint.ts';
-import { atMostEvery, type Look, loop, msPerStep, type Observer, type Pace } from '../training/loop.ts';
+import {
+  atMostEvery,
+  type Look,
+  loop,
+  msPerStep,
+  newest,
+  type Observer,
+  type Pace,
+  type Snapshot,
+} from '../training/loop.ts';
 import { type Config, FORMAT, type RunRecord, type Summary } from '../training/record.ts';
 import { byTerm, emptyRecord, recording, resultOf, scoreOf, thinned, watchDivergence } from '../training/recorder.ts';
 import type { TrainerOptions } from '../training/tapes.ts';
@@ -47,29 +56,34 @@ export async function trainStack(session: StackSession): Promise<Summary[] | und
     const records = state?.records ?? runs.map(emptyRecord);
     const alive = () => records.some(({ diverged }) => !diverged);
     let saved = state?.snapshot.epoch ?? 0;
-    const save = async (pace: Pace) => {
-      if (trainer.epoch === saved) return;
-      const snapshot = await trainer.snapshot();
+    const save = async (snapshot: Snapshot, pace: Pace) => {
+      if (snapshot.epoch === saved) return;
       const bytes = encodeState({ snapshot, records, pace }, runs, trainer.stateShapes());
       folder.writeCheckpoint(group, stackName(runs), bytes);
-      saved = trainer.epoch;
+      saved = snapshot.epoch;
     };
     const observers: readonly Observer[] = [
       watchDivergence({ records, terms, score }, 'last'),
       recording({ records, terms, score, keeps: thinned(epochs) }),
-      (look) => void progress({ epochs, ...progressOf(look, records, terms.length, runs) }),
-      atMostEvery(checkpointEvery, async ({ pace }) => void (await save(pace))),
+      newest((look) => void progress({ epochs, ...progressOf(look, records, terms.length, runs) })),
+      newest(
+        atMostEvery(checkpointEvery, async ({ epoch, pace }) => {
+          const snapshot = await trainer.stateAt(epoch);
+          if (snapshot) await save(snapshot, pace);
+          return undefined;
+        }),
+      ),
     ];
     const before = state?.pace ?? { ms: 0, steps: 0 };
     const { ending, pace } = alive()
       ? await loop(trainer, { epochs, observers, signal, pace: before })
       : { ending: 'stopped', pace: before };
     if (ending === 'interrupted') {
-      await save(pace);
+      await save(await trainer.snapshot(), pace);
       return undefined;
     }
     // A checkpoint first, so that a process killed while it writes can resume at the end.
-    if (runs.length > 1) await save(pace);
+    if (runs.length > 1) await save(await trainer.snapshot(), pace);
     return await writeRuns(session, trainer, records, pace);
   } finally {
     trainer.destroy();

@@ -19,8 +19,9 @@ import {
   problemOf,
 } from '../../systems/index.ts';
 import type { Precision } from './hyperparameters.ts';
+import { fill } from './programs.ts';
 import { CANDIDATES, type SquarePrograms, squarePrograms } from './square-programs.ts';
-import { type Backend, fill } from './trainer.ts';
+import type { Backend } from './trainer.ts';
 
 export interface LeastSquaresOptions {
   /** Its runs are taken one at a time. */

@@ -30,6 +30,15 @@ export interface Trainable {
   weights(): Promise<Float32Array>;
   /** What the optimizer has to say beside losses, by name and run: a damping, a step length. */
   facts?(): Readonly<Record<string, readonly number[]>>;
+  /** Hands over the steps up to each of these epochs without waiting for them: steps follow steps with no gap. */
+  ahead?(looks: readonly number[]): Promise<Block>;
+}
+
+/** Steps handed over together, with one look or several. */
+export interface Block {
+  /** On the clock of `performance.now`. */
+  readonly started: number;
+  readonly done: Promise<{ readonly finished: number; readonly readings: readonly Reading[] }>;
 }
 
 /** Time that steps took, without what happened between them. */
@@ -39,7 +48,7 @@ export interface Pace {
 }
 
 /** Where the runs stand after some epochs. */
-export interface Look {
+export interface Reading {
   /** Epochs done at the look before, and now. */
   readonly from: number;
   readonly epoch: number;
@@ -49,7 +58,12 @@ export interface Look {
   readonly weights: Float32Array;
   readonly errors: readonly Errors[];
   readonly facts: Readonly<Record<string, readonly number[]>>;
+}
+
+export interface Look extends Reading {
   readonly pace: Pace;
+  /** Whether it is the last of its block: the newest there is, with the state after it within reach. */
+  readonly latest: boolean;
 }
 
 /** Takes note of a look; `stop` ends the training at once, and observers further down the list miss that look. */
@@ -83,6 +97,11 @@ export const everyEpochs =
   (epoch: number): number =>
     epoch - (epoch % epochs) + epochs;
 
+/** How long the steps of a block shall take: looks are seldom enough to cost nothing, and an interrupt waits no longer. */
+const BLOCK_MS = 200;
+/** Looks of a block at most. */
+const MOST_LOOKS = 64;
+
 export async function loop(
   trainer: Trainable,
   { epochs, observers, next = everyEpochs(EVERY), signal, pace: before = { ms: 0, steps: 0 } }: LoopOptions,
@@ -90,25 +109,73 @@ export async function loop(
   const begun = trainer.epoch;
   let warm = before;
   let pace = before;
-  while (trainer.epoch < epochs) {
-    if (signal?.aborted) return { ending: 'interrupted', pace };
-    const from = trainer.epoch;
-    const started = performance.now();
-    const losses = await trainer.run(Math.min(next(from), epochs) - from);
-    const took = { ms: performance.now() - started, steps: trainer.epoch - from };
+  let size = 1;
+  let depth = 1;
+  let last = 0;
+  const under: Block[] = [];
+  const fill = async () => {
+    while (under.length < depth && trainer.epoch < epochs && !signal?.aborted) {
+      const block = await handOver(trainer, looksFrom(trainer.epoch, epochs, next, size));
+      block.done.catch(() => {});
+      under.push(block);
+    }
+  };
+  for (await fill(); under.length > 0; await fill()) {
+    const { started, done } = under.shift()!;
+    const { finished, readings } = await done;
+    const from = readings[0]!.from;
+    const took = { ms: finished - Math.max(started, last), steps: readings.at(-1)!.epoch - from };
+    last = finished;
     // Shaders are built at their first use: the first steps count only where there are no others.
-    if (from > begun) warm = { ms: warm.ms + took.ms, steps: warm.steps + took.steps };
+    if (from > begun) {
+      warm = { ms: warm.ms + took.ms, steps: warm.steps + took.steps };
+      [size, depth] = pipelining(trainer, took.ms / readings.length);
+    }
     pace = warm.steps > 0 ? warm : took;
-    const errors = await trainer.errors();
-    const weights = await trainer.weights();
-    const look = { from, epoch: trainer.epoch, losses, weights, errors, facts: trainer.facts?.() ?? {}, pace };
-    for (const observer of observers) if ((await observer(look)) === 'stop') return { ending: 'stopped', pace };
+    for (const [k, reading] of readings.entries()) {
+      const look = { ...reading, pace, latest: k === readings.length - 1 };
+      for (const observer of observers) {
+        if ((await observer(look)) !== 'stop') continue;
+        await Promise.all(under.map((block) => block.done));
+        return { ending: 'stopped', pace };
+      }
+    }
   }
-  return { ending: 'finished', pace };
+  return { ending: trainer.epoch < epochs ? 'interrupted' : 'finished', pace };
+}
+
+/** How many looks a block shall have, and how many blocks shall be under way, where a look comes every `ms`. */
+function pipelining(trainer: Trainable, ms: number): [size: number, depth: number] {
+  if (!trainer.ahead) return [1, 1];
+  return [Math.max(1, Math.min(MOST_LOOKS, Math.floor(BLOCK_MS / ms))), ms > 2 * BLOCK_MS ? 1 : 2];
+}
+
+function looksFrom(epoch: number, epochs: number, next: (epoch: number) => number, size: number): number[] {
+  const looks: number[] = [];
+  for (let at = epoch; at < epochs && looks.length < size; looks.push(at)) at = Math.min(next(at), epochs);
+  return looks;
+}
+
+/** Steps up to the epochs of these looks; of a trainer that cannot run ahead, up to the first, and waited for. */
+async function handOver(trainer: Trainable, looks: readonly number[]): Promise<Block> {
+  if (trainer.ahead) return trainer.ahead(looks);
+  const from = trainer.epoch;
+  const started = performance.now();
+  const losses = await trainer.run(looks[0]! - from);
+  const finished = performance.now();
+  const [errors, weights] = [await trainer.errors(), await trainer.weights()];
+  const reading = { from, epoch: trainer.epoch, losses, weights, errors, facts: trainer.facts?.() ?? {} };
+  return { started, done: Promise.resolve({ finished, readings: [reading] }) };
 }
 
 /** Milliseconds of a step; null where none was taken. */
 export const msPerStep = ({ ms, steps }: Pace): number | null => (steps > 0 ? ms / steps : null);
+
+/** Passes on the newest looks alone. */
+export const newest =
+  (observer: Observer): Observer =>
+  (look) =>
+    look.latest ? observer(look) : undefined;
 
 /** Passes on those looks that come more than `ms` after the one passed on before, or after now. */
 export function atMostEvery(ms: number, observer: Observer): Observer {

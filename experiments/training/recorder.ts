@@ -1,6 +1,6 @@
 /** Observers that remember: what became of each run so far, and at which epoch it was lost. */
 import { UserError } from '../../engine/index.ts';
-import { type Errors, EVERY, type Look, type Observer } from './loop.ts';
+import { type Errors, EVERY, type Look, type Observer, type Snapshot } from './loop.ts';
 import type { Line, Result, RunRecord, Score, Summary } from './record.ts';
 
 export const emptyRecord = (): RunRecord => ({
@@ -13,6 +13,10 @@ const finite = (value: number): number | null => (Number.isFinite(value) ? value
 
 const allFinite = (values: Readonly<Record<string, number>>) =>
   Object.fromEntries(Object.entries(values).map(([name, value]) => [name, finite(value)]));
+
+/** Whether every number of a state is finite. */
+export const hasFiniteState = ({ values }: Snapshot): boolean =>
+  Object.values(values).every((each) => each.every(Number.isFinite));
 
 const meanOf = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
 

@@ -21,8 +21,10 @@ import type { GaussNewtonHyperparameters } from './hyperparameters.ts';
 import { SystemSquares } from './least-squares.ts';
 import type { Errors, Snapshot } from './loop.ts';
 import type { Memory } from './plans.ts';
+import { fill } from './programs.ts';
+import { hasFiniteState } from './recorder.ts';
 import { errorSource } from './tapes.ts';
-import { type Backend, compileOptions, errorsOf, exactOf, fill, predictionsOf, type RunTrainer } from './trainer.ts';
+import { type Backend, compileOptions, errorsOf, exactOf, predictionsOf, type RunTrainer } from './trainer.ts';
 
 export interface GaussNewtonTrainerOptions extends GaussNewtonHyperparameters {
   readonly problem: Problem;
@@ -40,6 +42,8 @@ export class GaussNewtonTrainer implements RunTrainer {
   readonly #error: Program;
   readonly #states: GaussNewtonState[];
   readonly #last: (GaussNewtonStep | undefined)[];
+  /** The last states in which every number is finite, the newest last. */
+  #kept: Snapshot[] = [];
 
   private constructor(
     options: GaussNewtonTrainerOptions,
@@ -135,6 +139,8 @@ export class GaussNewtonTrainer implements RunTrainer {
       }
       this.epoch++;
     }
+    const snapshot = await this.snapshot();
+    if (hasFiniteState(snapshot)) this.#kept = [...this.#kept, snapshot].slice(-2);
     return losses;
   }
 
@@ -180,6 +186,16 @@ export class GaussNewtonTrainer implements RunTrainer {
       since: Float32Array.from(this.#states, ({ since }) => since),
     };
     return { epoch: this.epoch, values };
+  }
+
+  async stateAt(epoch: number): Promise<Snapshot | undefined> {
+    return this.#kept.find((kept) => kept.epoch === epoch);
+  }
+
+  async goBack(epochs: readonly number[]): Promise<boolean> {
+    const last = this.#kept.findLast(({ epoch }) => epochs.includes(epoch));
+    if (last) await this.restore(last);
+    return last !== undefined;
   }
 
   async restore({ epoch, values }: Snapshot): Promise<void> {

@@ -14,6 +14,7 @@ import {
   everyEpochs,
   loop,
   msPerStep,
+  newest,
   type Observer,
   type Outcome,
   type Snapshot,
@@ -25,6 +26,7 @@ import {
   DivergenceError,
   emptyRecord,
   firstLost,
+  hasFiniteState,
   recordFrom,
   recording,
   resultOf,
@@ -109,7 +111,8 @@ async function trainInto(
   const { runs } = trainer.options.problem;
   const { score } = settings;
   const records = recordsOf(linesOf(folder), runs, settings);
-  const good = await lastGood(trainer);
+  const begun = await trainer.snapshot();
+  const passed: number[] = [];
   const append = (line: Line, r: number) =>
     folder.appendMetrics(runs.length > 1 ? { ...line, seed: runs[r]!.seed } : line);
   const progress = startProgress({
@@ -118,20 +121,25 @@ async function trainInto(
   });
   const observers: readonly Observer[] = [
     watchDivergence({ records, terms, score }, 'first'),
-    good.observe,
-    recording({ records, terms, score, append }),
-    atMostEvery(CHECKPOINT_EVERY_MS, ({ epoch }) => {
-      const snapshot = good.snapshot();
-      if (snapshot.epoch === epoch) writeCheckpoint(folder, snapshot, trainer.stateShapes(), settings);
+    ({ epoch }) => {
+      passed.push(epoch);
       return undefined;
-    }),
-    ({ epoch, losses, errors, facts, pace }) => {
+    },
+    recording({ records, terms, score, append }),
+    newest(
+      atMostEvery(CHECKPOINT_EVERY_MS, async ({ epoch }) => {
+        const snapshot = await trainer.stateAt(epoch);
+        if (snapshot && hasFiniteState(snapshot)) writeCheckpoint(folder, snapshot, trainer.stateShapes(), settings);
+        return undefined;
+      }),
+    ),
+    newest(({ epoch, losses, errors, facts, pace }) => {
       const last = losses.subarray(losses.length - runs.length * terms.length);
       const said = Object.fromEntries(Object.entries(facts).map(([name, values]) => [name, values[0]!]));
       const error = trainer.fields.length > 0 ? { error: errors[0]!.mean } : {};
       progress.update({ epoch, terms: byTerm(terms, last, 0), ...error, msPerStep: msPerStep(pace) ?? 0, facts: said });
       return undefined;
-    },
+    }),
   ];
   const outcome = await loop(trainer, {
     epochs: settings.epochs,
@@ -141,24 +149,11 @@ async function trainInto(
     next: everyEpochs(settings.optimizer === 'gauss-newton' ? 1 : EVERY),
   }).finally(progress.stop);
   const lost = firstLost(records, runs);
-  if (lost) await trainer.restore(good.snapshot());
+  if (lost && !(await trainer.goBack(passed))) await trainer.restore(begun);
   const stopped = lost ?? (outcome.ending === 'interrupted' ? `interrupted at epoch ${trainer.epoch}` : undefined);
   const summary = await finish(folder, trainer, { settings, out, device, records, outcome, stopped });
   if (lost) throw new DivergenceError(`${lost}; the last good weights are in ${out}`, summary);
   return summary;
-}
-
-/** Keeps the last snapshot in which every number is finite. */
-async function lastGood(trainer: RunTrainer): Promise<{ observe: Observer; snapshot: () => Snapshot }> {
-  let good = await trainer.snapshot();
-  return {
-    snapshot: () => good,
-    async observe() {
-      const snapshot = await trainer.snapshot();
-      if (Object.values(snapshot.values).every((values) => values.every(Number.isFinite))) good = snapshot;
-      return undefined;
-    },
-  };
 }
 
 /** What the metrics of a run say so far; nothing where it is new. */

@@ -18,7 +18,7 @@ const terms = ['a', 'b'];
 /** A look at one run for each error, all with losses `loss`. */
 function look(epoch: number, errors: readonly number[], loss: number): Look {
   return {
-    ...{ from: epoch - 1, epoch, facts: {}, pace: { ms: 1, steps: 1 } },
+    ...{ from: epoch - 1, epoch, facts: {}, pace: { ms: 1, steps: 1 }, latest: true },
     losses: new Float32Array(terms.length * errors.length).fill(loss),
     weights: new Float32Array(terms.length * errors.length).fill(1),
     errors: errors.map((error) => ({

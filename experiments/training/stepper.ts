@@ -1,0 +1,220 @@
+/**
+ * Steps of a trainer, handed to the device block by block: losses and errors are noted there and read back once a block.
+ * The state after each block stays on the device, so that a run that is lost can go back though the host has read no state.
+ */
+import { type Device, Recorder, SavedValues, type Sequence } from '../../engine/index.ts';
+import { eigenvectors, REFRESH_EVERY } from '../../optim/index.ts';
+import type { Block, Reading, Snapshot } from './loop.ts';
+import type { TrainingPlans } from './plans.ts';
+import { errorsFrom, finiteOnes, type Programs } from './programs.ts';
+import { hasFiniteState } from './recorder.ts';
+import { soapPlans, type TrainerOptions } from './tapes.ts';
+
+/** States that are kept: after the block under way, after the one that is looked at, and before it. */
+const KEPT = 3;
+
+type Note = 'started' | 'losses' | 'weights' | 'relative' | 'rmse';
+type Noted = Readonly<Partial<Record<Note, Float32Array>>>;
+
+interface Kept {
+  readonly epoch: number;
+  readonly values: SavedValues;
+}
+
+/** What a stepper works with. */
+export interface Machine {
+  readonly device: Device;
+  readonly options: TrainerOptions;
+  readonly compiled: TrainingPlans;
+  readonly programs: Programs;
+}
+
+export class Stepper {
+  /** Steps handed over so far. */
+  epoch = 0;
+  /** Inputs of the step that hold parameters, optimizer state and loss weights. */
+  readonly stateNames: readonly string[];
+  readonly #machine: Machine;
+  readonly #recorder: Recorder<Note>;
+  /** The oldest first. */
+  #kept: Kept[] = [];
+
+  private constructor(machine: Machine, recorder: Recorder<Note>) {
+    this.#machine = machine;
+    this.#recorder = recorder;
+    const { step, refresh } = machine.programs;
+    const state = { ...step.plan.state, ...refresh?.plan.state };
+    this.stateNames = [...new Set([...Object.keys(state), 'weights'])];
+  }
+
+  static async create(machine: Machine): Promise<Stepper> {
+    const { step, start, error } = machine.programs;
+    const recorder = await Recorder.create<Note>(machine.device, {
+      losses: { program: step, name: 'losses' },
+      weights: { program: step, name: 'weights' },
+      ...(start ? { started: { program: start, name: 'losses' } } : {}),
+      ...(machine.compiled.fields.length > 0
+        ? { relative: { program: error, name: 'relative' }, rmse: { program: error, name: 'rmse' } }
+        : {}),
+    });
+    return new Stepper(machine, recorder);
+  }
+
+  /** Takes `steps` steps. Returns the unweighted loss terms before each, [steps,R,K]. */
+  async run(steps: number): Promise<Float32Array> {
+    const until = this.epoch + steps;
+    const first = steps > 0 ? await this.#start() : undefined;
+    const sequence = this.#recorder.begin({ losses: until - this.epoch });
+    this.#append(sequence, until);
+    const { losses } = await sequence.finish();
+    return joined(first, losses);
+  }
+
+  /** Hands over the steps up to each of these epochs, in ascending order, and what is to be known there. */
+  async ahead(looks: readonly number[]): Promise<Block> {
+    if (this.#kept.length === 0) await this.#keepNow();
+    const from = this.epoch;
+    const started = performance.now();
+    const first = await this.#start();
+    const { length } = looks;
+    const sequence = this.#recorder.begin({
+      ...{ losses: looks.at(-1)! - this.epoch, weights: length },
+      ...(this.#compares ? { relative: length, rmse: length } : {}),
+    });
+    for (const look of looks) {
+      this.#append(sequence, look);
+      sequence.run(this.#machine.programs.error);
+      sequence.note('weights');
+      if (!this.#compares) continue;
+      sequence.note('relative');
+      sequence.note('rmse');
+    }
+    this.#keep(sequence);
+    const done = sequence.finish().then((noted) => {
+      const finished = performance.now();
+      return { finished, readings: this.#readings(from, looks, { ...noted, losses: joined(first, noted.losses) }) };
+    });
+    return { started, done };
+  }
+
+  /** The state after an epoch, where it is kept: after the last look of each of the latest blocks it is. */
+  async stateAt(epoch: number): Promise<Snapshot | undefined> {
+    const kept = this.#kept.find((each) => each.epoch === epoch);
+    return kept && { epoch, values: await kept.values.read() };
+  }
+
+  /** Goes back to the last of these epochs after which every number was finite; false where none is within reach. */
+  async goBack(epochs: readonly number[]): Promise<boolean> {
+    for (const epoch of epochs.toReversed()) {
+      const from = this.#kept.findLast((kept) => kept.epoch <= epoch);
+      if (!from) return false;
+      from.values.restore();
+      this.epoch = from.epoch;
+      await this.run(epoch - from.epoch);
+      if (hasFiniteState(await this.snapshot())) return true;
+    }
+    return false;
+  }
+
+  async snapshot(): Promise<Snapshot> {
+    const { step } = this.#machine.programs;
+    const values = await Promise.all(this.stateNames.map((name) => step.read(name)));
+    return { epoch: this.epoch, values: Object.fromEntries(this.stateNames.map((name, k) => [name, values[k]!])) };
+  }
+
+  restore({ epoch, values }: Snapshot): void {
+    for (const name of this.stateNames) this.#machine.programs.step.write(name, values[name]!);
+    this.epoch = epoch;
+    this.#forget();
+  }
+
+  destroy(): void {
+    this.#forget();
+  }
+
+  get #compares(): boolean {
+    return this.#machine.compiled.fields.length > 0;
+  }
+
+  /** Appends the steps up to an epoch. */
+  #append(sequence: Sequence<Note>, until: number): void {
+    const { step, refresh } = this.#machine.programs;
+    for (; this.epoch < until; this.epoch++) {
+      this.#appendWeighting(sequence);
+      sequence.run(step);
+      // SOAP counts its steps from the second epoch on.
+      if (refresh && this.epoch % REFRESH_EVERY === 0) sequence.run(refresh);
+      sequence.note('losses');
+    }
+  }
+
+  #appendWeighting(sequence: Sequence<Note>): void {
+    const { weighting } = this.#machine.programs;
+    if (weighting && this.epoch % this.#machine.options.updateEvery === 0) sequence.run(weighting);
+  }
+
+  /** SOAP's first epoch: factors from the first gradient, their eigenvectors by the CPU. Nothing at any other epoch. */
+  async #start(): Promise<Float32Array | undefined> {
+    const { programs, options } = this.#machine;
+    if (this.epoch > 0 || !programs.start) return undefined;
+    const sequence = this.#recorder.begin({ started: 1 });
+    this.#appendWeighting(sequence);
+    sequence.run(programs.start);
+    sequence.note('started');
+    const { started } = await sequence.finish();
+    for (const [theta, { factors }] of soapPlans(options.problem)) {
+      for (const { size, count } of factors) {
+        const matrices = finiteOnes(await programs.step.read(`${theta}.L.${size}`), size);
+        programs.step.write(`${theta}.Q.${size}`, eigenvectors(matrices, count, size));
+      }
+    }
+    this.epoch = 1;
+    return started;
+  }
+
+  async #keepNow(): Promise<void> {
+    const sequence = this.#recorder.begin({});
+    this.#keep(sequence);
+    await sequence.finish();
+  }
+
+  /** Keeps the state at the end of a sequence, in place of the oldest where there are enough. */
+  #keep(sequence: Sequence<Note>): void {
+    const { device, programs } = this.#machine;
+    const values =
+      this.#kept.length < KEPT ? new SavedValues(device, programs.step, this.stateNames) : this.#kept.shift()!.values;
+    sequence.save(values);
+    this.#kept.push({ epoch: this.epoch, values });
+  }
+
+  #forget(): void {
+    for (const { values } of this.#kept) values.destroy();
+    this.#kept = [];
+  }
+
+  #readings(from: number, looks: readonly number[], noted: Noted): Reading[] {
+    const { fields, terms } = this.#machine.compiled;
+    const R = this.#machine.options.problem.runs.length;
+    const row = (values: Float32Array | undefined, k: number, size: number) =>
+      values?.subarray(k * size, (k + 1) * size);
+    return looks.map((epoch, k) => {
+      const before = k === 0 ? from : looks[k - 1]!;
+      const [begin, end] = [before - from, epoch - from].map((steps) => steps * R * terms.length);
+      return {
+        ...{ from: before, epoch },
+        losses: noted.losses!.subarray(begin, end),
+        weights: row(noted.weights, k, R * terms.length)!,
+        errors: errorsFrom(row(noted.relative, k, R * fields.length), row(noted.rmse, k, R * fields.length), fields, R),
+        facts: {},
+      };
+    });
+  }
+}
+
+function joined(first: Float32Array | undefined, rest: Float32Array | undefined): Float32Array {
+  if (!first || !rest) return first ?? rest ?? new Float32Array();
+  const all = new Float32Array(first.length + rest.length);
+  all.set(first);
+  all.set(rest, first.length);
+  return all;
+}
