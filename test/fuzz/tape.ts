@@ -174,7 +174,8 @@ function fitted(call: Call, value: Var, shape: Shape): Var {
 function operation(author: Author, call: Call, values: readonly Var[], random: () => number): Var {
   const take = (n: number) => Math.floor(random() * n);
   const recent = (n: number) => values[values.length - 1 - take(Math.min(n, values.length))]!;
-  const kind = take(22);
+  // The last two are kernels with barriers, whose shaders take llvmpipe longest to compile.
+  const kind = take(take(2) === 0 ? 22 : 20);
   const [a, other, given] = [recent(5), recent(5), values[take(3)]!];
   /** The other operand, in a shape that goes with the first. */
   const b = () => {
@@ -239,6 +240,15 @@ function operation(author: Author, call: Call, values: readonly Var[], random: (
       return call(tanh, call(matmul, left, right, { ta, tb }));
     }
     case 19: {
+      const shape = a.shape;
+      const operand = fitted(call, other, shape);
+      const body = ([u, v]: Var[]) => [tanh(add(u!, v!)), mul(u!, sin(v!))];
+      const outputs = composite('fuzzed', {}, [a, operand], body);
+      const index = take(2);
+      const shown = `composite('fuzzed', {}, [${author.show(a)}, ${author.show(operand)}], ([u, v]) =>`;
+      return author.note(outputs[index]!, `${shown} [tanh(add(u, v)), mul(u, sin(v))])[${index}]`);
+    }
+    case 20: {
       const [B, K, O, N, D] = [1 + take(2), 1 + take(4), 1 + take(4), 1 + take(6), 1 + take(2)] as number[];
       const second = take(2) === 0;
       const C = 1 + D! + (second ? 1 : 0);
@@ -251,7 +261,7 @@ function operation(author: Author, call: Call, values: readonly Var[], random: (
       const params = { D: D!, second, from: take(2) ? 'tanh' : 'linear', to: take(2) ? 'tanh' : 'linear' } as const;
       return call(denseJet, operands[0]!, operands[1]!, operands[2]!, params);
     }
-    case 20: {
+    default: {
       const n = 2 + take(3);
       const square = call(tanh, fitted(call, given, [1, n, n]));
       // Far from singular, so that its factor is no matter of rounding.
@@ -259,15 +269,6 @@ function operation(author: Author, call: Call, values: readonly Var[], random: (
       const zero = call(mul, 0, fitted(call, given, [1]));
       const rows = diagonal.flat().map((one) => call(add, zero, 3 * one));
       return call(qr, call(add, square, call(reshape, call(concat, rows, 0), [1, n, n])));
-    }
-    default: {
-      const shape = a.shape;
-      const operand = fitted(call, other, shape);
-      const body = ([u, v]: Var[]) => [tanh(add(u!, v!)), mul(u!, sin(v!))];
-      const outputs = composite('fuzzed', {}, [a, operand], body);
-      const index = take(2);
-      const shown = `composite('fuzzed', {}, [${author.show(a)}, ${author.show(operand)}], ([u, v]) =>`;
-      return author.note(outputs[index]!, `${shown} [tanh(add(u, v)), mul(u, sin(v))])[${index}]`);
     }
   }
 }
