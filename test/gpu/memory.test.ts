@@ -1,6 +1,7 @@
 /** Slots of temporaries: values alive at once never share one, and a slot is no larger than its largest value. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { exponentOf } from '../../bench/scaling.ts';
 import { assignSlots, type Lifetime } from '../../engine/gpu/memory.ts';
 
 const lifetimes = fc
@@ -22,6 +23,38 @@ describe('assignSlots', () => {
         }
       }),
     );
+  });
+
+  it('gives what looking at every slot, the smallest first, gives', () => {
+    fc.assert(
+      fc.property(lifetimes, (all) => {
+        const guests: Lifetime[][] = [];
+        const expected = new Map<number, number>();
+        for (const value of all.toSorted((a, b) => b.size - a.size || a.from - b.from)) {
+          const free = guests.findLastIndex((others) => !others.some((other) => meet(value, other)));
+          const slot = free >= 0 ? free : guests.push([]) - 1;
+          guests[slot]!.push(value);
+          expected.set(value.root, slot);
+        }
+        expect(assignSlots(all).slotOf).toEqual(expected);
+      }),
+    );
+  });
+
+  it('takes far less than quadratic time in values that are all alive at once', () => {
+    const points = [4000, 64_000].map((operations) => {
+      const all = Array.from({ length: operations }, (_, root) => ({
+        root,
+        size: 1 + (root % 7),
+        from: root,
+        to: 1e6,
+      }));
+      const start = process.cpuUsage();
+      expect(assignSlots(all).sizes).toHaveLength(operations);
+      const { user, system } = process.cpuUsage(start);
+      return { operations, seconds: (user + system) / 1e6 };
+    });
+    expect(exponentOf(points)).toBeLessThan(1.6);
   });
 
   it('does not widen a slot of small values for a large one that comes later', () => {
