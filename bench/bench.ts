@@ -75,7 +75,11 @@ const UPON_REQUEST: readonly Part[] = ['peers'];
  * them. `sizes` measures kernels alone, in networks of these widths and at square matrices of these sizes. Throws
  * {@link UsageError} where nothing is left.
  */
-export function select(library: Library, { sizes, ...what }: Wanted): Selection {
+export function select(library: Library, { sizes, system, ...what }: Wanted): Selection {
+  if (system !== undefined) {
+    if (sizes !== undefined) throw new UsageError('--system and --sizes exclude each other');
+    return selectedOf(library, system, what);
+  }
   if (sizes === undefined) return selected(library, what);
   const other = what.names.find((name) => name !== 'kernels' && name !== 'roofline');
   if (other !== undefined)
@@ -90,7 +94,21 @@ export function select(library: Library, { sizes, ...what }: Wanted): Selection 
   };
 }
 
+/** What can be measured of one system, built-in or not. */
+const OF_SYSTEM: readonly Part[] = ['roofline', 'kernels', 'steps', 'stack'];
+
+function selectedOf(library: Library, system: string, { names, only }: Omit<Wanted, 'sizes' | 'system'>): Selection {
+  const other = names.find((name) => !OF_SYSTEM.some((part) => part === name));
+  if (other !== undefined) throw new UsageError(`--system is for ${OF_SYSTEM.join(', ')}, not for ${other}`);
+  if (only !== undefined) throw new UsageError('--system and --only exclude each other');
+  const own = [{ system, runs: 1 }];
+  const chosen = OF_SYSTEM.filter((part) => names.length === 0 || names.includes(part));
+  return { parts: chosen, library, origins: own, squares: false, steps: own, stacks: [system], peers: [] };
+}
+
 interface Wanted {
+  /** Everything of this system, instead of some built-in ones. */
+  readonly system?: string;
   readonly names: readonly string[];
   readonly only?: string;
   readonly quick: boolean;

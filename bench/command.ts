@@ -3,6 +3,7 @@ import { basename, dirname } from 'node:path';
 import { Command } from 'commander';
 import type { Library } from '../engine/index.ts';
 import { tunedChoices } from '../experiments/adapter/tune-cache.ts';
+import { known } from '../experiments/command/known.ts';
 import { integer, path } from '../experiments/command/options.ts';
 import {
   type Global,
@@ -18,21 +19,24 @@ import { exists, isFolder } from '../experiments/disk/files.ts';
 import { checkPlaces } from '../experiments/disk/run-folder.ts';
 import { UsageError } from '../experiments/training/settings.ts';
 import { library as shipped } from '../kernels/index.ts';
+import { systemNamed } from '../systems/index.ts';
 import { across, acrossText } from './across.ts';
 import { bench, parts, select } from './bench.ts';
-import { compare, comparisonText, readResult } from './compare.ts';
+import { compare, comparisonText } from './compare.ts';
 import { kernelsCsv } from './csv.ts';
 import { withKernelFile } from './kernel-file.ts';
 import { markdown } from './markdown.ts';
 import { type PeerSpec, peersOf } from './peers.ts';
 import { rooflinePage, rooflinePicture } from './picture.ts';
 import { report } from './report.ts';
+import { readResult } from './result.ts';
 import { statusLine } from './status.ts';
 
 interface Options extends Global {
   readonly out?: string;
   readonly quick?: boolean;
   readonly only?: string;
+  readonly system?: string;
   readonly markdown?: string;
   readonly python: string;
   readonly authors?: string;
@@ -51,6 +55,7 @@ export function benchCommand(builtIn: Library = shipped, peers?: readonly PeerSp
       'time kernels, training steps, batches and other programs on this adapter; everything is validated before it is timed',
     )
     .option('--only <name>', 'kernels or systems whose name contains this')
+    .option('--system <name>', 'steps, kernels and batches of this system, by name or as a file', path('--system'))
     .option('--quick', 'few samples, the first system only: about fifteen seconds')
     .option('--out <file>', 'write everything that was measured, as JSON with the machine, to a file', path('--out'))
     .option('--markdown <file>', 'write the tables, as Markdown, to a file', path('--markdown'))
@@ -73,7 +78,11 @@ export function benchCommand(builtIn: Library = shipped, peers?: readonly PeerSp
       const { out, quick = false, only, json, kernel, untuned, python, authors, threads } = options;
       const { csv, picture, kernelFile } = options;
       const library = kernelFile === undefined ? builtIn : await withKernelFile(builtIn, kernelFile);
-      const chosen = { ...(only === undefined ? {} : { only }), ...(options.sizes ? { sizes: options.sizes } : {}) };
+      const chosen = {
+        ...(only === undefined ? {} : { only }),
+        ...(options.sizes ? { sizes: options.sizes } : {}),
+        ...(options.system === undefined ? {} : { system: systemNamed(await known(options.system)).name }),
+      };
       const selection = select(library, { names, quick, ...chosen });
       for (const [option, file] of Object.entries({ out, markdown: options.markdown, csv, picture }))
         if (file !== undefined) demandWritable(`--${option}`, file);

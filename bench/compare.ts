@@ -1,5 +1,4 @@
 /** Two runs of the benchmark on one machine: what became slower or larger, beyond noise. */
-import { readText } from '../experiments/disk/files.ts';
 import { table } from '../experiments/show/table.ts';
 import { UsageError } from '../experiments/training/settings.ts';
 import type { BenchResult } from './bench.ts';
@@ -114,21 +113,6 @@ function changeOf(figure: string, was: Spread, is: Spread, drift: number): Chang
   const slower = Math.min(fastest, medians) > 1 + noise;
   const faster = Math.max(fastest, medians) < 1 / (1 + noise);
   return { figure, fastest, medians, noise, verdict: slower ? 'slower' : faster ? 'faster' : 'same' };
-}
-
-/** Reads what `tapir bench --out` wrote. Throws {@link UsageError}. */
-export function readResult(path: string): BenchResult {
-  const text = readText(path);
-  if (text === undefined) throw new UsageError(`there is no file ${path}; tapir bench --out writes one`);
-  let result: Partial<BenchResult> | null;
-  try {
-    result = JSON.parse(text) as Partial<BenchResult> | null;
-  } catch {
-    result = null;
-  }
-  if (typeof result?.machine?.adapter !== 'string' || typeof result.date !== 'string')
-    throw new UsageError(`${path} is no result of tapir bench; --out writes one`);
-  return result as BenchResult;
 }
 
 export function comparisonText(a: BenchResult, b: BenchResult, { ok, changes, missing }: Comparison): string {

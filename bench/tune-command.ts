@@ -2,6 +2,7 @@
 import { Command, Option } from 'commander';
 import type { Device, Library } from '../engine/index.ts';
 import { cachePath, forgetCache, readCache, type TuneCache, writeCache } from '../experiments/adapter/tune-cache.ts';
+import { known } from '../experiments/command/known.ts';
 import { choice, integer, seedList } from '../experiments/command/options.ts';
 import { type Global, jsonOption, putJson, say, withDevice } from '../experiments/command/output.ts';
 import { exists } from '../experiments/disk/files.ts';
@@ -36,7 +37,7 @@ const QUICK: Effort = { budgetMs: 20, least: 3 };
 
 export function tuneCommand(library: Library = shipped): Command {
   return new Command('tune')
-    .argument('[system]', `${systems.map(({ name }) => name).join(', ')}; all by default`)
+    .argument('[system]', `${systems.map(({ name }) => name).join(', ')}, or a file; all by default`)
     .description('measure which kernel versions are the fastest on this adapter; later runs use them')
     .option('--width <n>', 'neurons of a hidden layer', integer('--width', 1))
     .option('--depth <n>', 'hidden layers', integer('--depth', 1))
@@ -53,9 +54,8 @@ export function tuneCommand(library: Library = shipped): Command {
       if ((options.show || options.forget) && name !== undefined)
         throw new UsageError(`--${options.show ? 'show' : 'forget'} is about this adapter; leave out ${name}`);
       if (options.seeds && options.runs !== undefined) throw new UsageError('--seeds and --runs exclude each other');
-      const trainings = (name === undefined ? systems.map((system) => system.name) : [name]).flatMap((each) =>
-        trainingsOf(each, options),
-      );
+      const names = name === undefined ? systems.map((system) => system.name) : [await known(name)];
+      const trainings = names.flatMap((each) => trainingsOf(each, options));
       await withDevice((device) => {
         if (options.show) return show(device, options);
         if (options.forget) return forget(device, options);

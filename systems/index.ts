@@ -24,7 +24,7 @@ export {
   seeded,
 } from './problem.ts';
 export { checkReference } from './reference.ts';
-export { addSystem, systemNamed, systems, UnknownSystemError } from './registry.ts';
+export { addSystem, isKnown, systemNamed, systems, UnknownSystemError } from './registry.ts';
 export { type LayerRows, type NetworkLayers, networkRows, rowParts } from './rows.ts';
 export { type Stack, stacksOf } from './stack.ts';
 export {

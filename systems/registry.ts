@@ -33,9 +33,13 @@ export function addSystem(system: System): void {
   added.set(name, system);
 }
 
+const found = (name: string) => systems.find((system) => system.name === name) ?? added.get(name);
+
+export const isKnown = (name: string): boolean => found(name) !== undefined;
+
 export function systemNamed(name: string): System {
   const all = [...systems, ...added.values()];
-  const system = all.find((candidate) => candidate.name === name);
+  const system = found(name);
   if (!system)
     throw new UnknownSystemError(`there is no system ${name}; there are ${all.map((s) => s.name).join(', ')}`, {
       remedy: 'one of your own is given as a file, ./burgers.mjs say',

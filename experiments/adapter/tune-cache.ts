@@ -49,8 +49,11 @@ export function cachePath(device: Device): string {
 }
 
 /** Empty where there is no file; one that cannot be read is reported through `warn` in one line and counts as none. */
-export function readCache(device: Device, warn: (line: string) => void = complain): TuneCache {
-  const path = cachePath(device);
+export const readCache = (device: Device, warn: (line: string) => void = complain): TuneCache =>
+  cacheIn(cachePath(device), warn);
+
+/** The same of a file by its path. */
+export function cacheIn(path: string, warn: (line: string) => void): TuneCache {
   try {
     const text = readText(path);
     return text === undefined ? {} : cacheSchema.parse(JSON.parse(text)).calls;

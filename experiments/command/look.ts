@@ -1,29 +1,35 @@
 /** Commands that look: verify, check, list, doctor. */
+import { extname } from 'node:path';
 import { Command } from 'commander';
 import type { Library } from '../../engine/index.ts';
 import { doubleSingleLibrary, library } from '../../kernels/index.ts';
-import { systems } from '../../systems/index.ts';
+import { type System, systemNamed, systems } from '../../systems/index.ts';
 import { computes, fingerprint } from '../adapter/fingerprint.ts';
 import { readCache, type TuneCache } from '../adapter/tune-cache.ts';
+import { holdsSystem, isSystemFile } from '../disk/system-file.ts';
 import { table } from '../show/table.ts';
 import { UsageError } from '../training/settings.ts';
 import { readGolden, verify } from '../verify/golden-file.ts';
 import { arithmeticOf, type CheckResult, casesOf, check } from '../verify/kernels.ts';
+import { verifySystem } from '../verify/own.ts';
 import type { CaseResult } from '../verify/system.ts';
+import { known } from './known.ts';
 import { type Global, jsonOption, pinOption, putJson, say, withDevice } from './output.ts';
 
 export function verifyCommand(): Command {
   return new Command('verify')
-    .argument('<case...>', 'golden cases: NAME.json, with NAME.safetensors beside it')
-    .description('compare Tapir with reference data, on the GPU and in float64')
+    .argument('<case...>', 'golden cases, NAME.json with NAME.safetensors beside it; or systems, by name or as files')
+    .description('compare Tapir with reference data, or a system with itself, on the GPU and in float64')
     .addOption(pinOption())
     .addOption(jsonOption())
     .action(async (paths: string[], { json, kernel }: Global) => {
-      for (const path of paths) readGolden(path);
+      const subjects: { readonly path: string; readonly system?: System }[] = [];
+      for (const path of paths) subjects.push({ path, ...(await systemAt(path)) });
       const cases = await withDevice(async (device) => {
         const results: CaseResult[] = [];
-        for (const path of paths) {
-          const result = await verify(path, { device, library, versions: kernel ?? {} });
+        const backend = { device, library, versions: kernel ?? {} };
+        for (const { path, system } of subjects) {
+          const result = system ? await verifySystem(system, path, backend) : await verify(path, backend);
           say(caseText(result), { json: json ?? false });
           results.push(result);
         }
@@ -33,6 +39,16 @@ export function verifyCommand(): Command {
       if (json) putJson({ ok, cases });
       if (!ok) process.exitCode = 1;
     });
+}
+
+/** The system that is named or lies in a file; nothing where it is a golden case. Throws GoldenError where it is neither. */
+async function systemAt(path: string): Promise<{ readonly system?: System }> {
+  const built = systems.find(({ name }) => name === path);
+  if (built) return { system: built };
+  if (isSystemFile(path) && (extname(path) !== '.json' || holdsSystem(path)))
+    return { system: systemNamed(await known(path)) };
+  readGolden(path);
+  return {};
 }
 
 function caseText({ file, ok, quantities }: CaseResult): string {

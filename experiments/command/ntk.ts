@@ -7,6 +7,7 @@ import { comparison, comparisonText, studyText, writeStudies } from '../ntk/repo
 import { checkPoints, PUBLISHED, type Study, type StudyOptions, study } from '../ntk/study.ts';
 import { optimizers, weightings } from '../training/hyperparameters.ts';
 import { resolveSettings, type TrainOptions, UsageError } from '../training/settings.ts';
+import { known } from './known.ts';
 import { assignment, choice, integer, number, path, seed, seedList } from './options.ts';
 import { type Global, jsonOption, pinOption, putJson, say, withDevice } from './output.ts';
 
@@ -25,7 +26,10 @@ const SEEDS = [42, 123, 456];
 
 export function ntkCommand(): Command {
   return new Command('ntk')
-    .argument('<system>', `${systems.map(({ name }) => name).join(', ')}; table: the four published ones, both ends`)
+    .argument(
+      '<system>',
+      `${systems.map(({ name }) => name).join(', ')}, or a file; table: the four published ones, both ends`,
+    )
     .description('lambda_max of the NTK, plain and preconditioned, at the initial weights or through training')
     .option('--gamma <x>', 'coupling of thermoelasticity', number('--gamma'))
     .option('--k <x>', 'coupling of reaction-diffusion and symmetric', number('--k'))
@@ -53,7 +57,7 @@ export function ntkCommand(): Command {
     .addOption(pinOption())
     .addOption(jsonOption())
     .action(async (name: string, options: NtkOptions) => {
-      const plans = name === 'table' ? publishedPlans(options) : [planFor(name, options)];
+      const plans = name === 'table' ? publishedPlans(options) : [planFor(await known(name), options)];
       for (const plan of plans) if (plan.points !== undefined) checkPoints(plan);
       if (options.out !== undefined) checkPlaces(options.out, ['ntk.json', 'ntk.html']);
       const studies = await withDevice((device) => inTurn(device, plans, options));

@@ -67,7 +67,7 @@ export function seed(text: string): number {
 }
 
 export function seedList(text: string): number[] {
-  return text.split(',').map(seed);
+  return distinct('--seeds', text.split(',').map(seed));
 }
 
 /** Collects `name=value` of repeated `--set`. */
@@ -75,6 +75,27 @@ export function assignment(text: string, sofar: Record<string, number> = {}): Re
   const [, name, value] = /^([A-Za-z]\w*)=(.+)$/.exec(text) ?? [];
   if (!name || value === undefined) throw new UsageError(`--set takes name=value, not ${text}`);
   return { ...sofar, [name]: number(`--set ${name}`)(value) };
+}
+
+/** Collects `name=value,value` of repeated `--set`. */
+export function assignments(
+  text: string,
+  sofar: Readonly<Record<string, readonly number[]>> = {},
+): Record<string, readonly number[]> {
+  const [, name, values] = /^([A-Za-z]\w*)=(.+)$/.exec(text) ?? [];
+  if (!name || values === undefined) throw new UsageError(`--set takes name=value or name=value,value, not ${text}`);
+  return { ...sofar, [name]: distinct(`--set ${name}`, values.split(',').map(number(`--set ${name}`))) };
+}
+
+/** A list of choices, none twice. */
+export function choices<T extends string>(name: string, all: readonly T[]): (text: string) => T[] {
+  return (text) => distinct(name, text.split(',').map(choice(name, all)));
+}
+
+function distinct<T>(name: string, values: readonly T[]): T[] {
+  const twice = values.find((value, k) => values.indexOf(value) !== k);
+  if (twice !== undefined) throw new UsageError(`${name} names ${twice} twice`);
+  return [...values];
 }
 
 export function choice<T extends string>(name: string, all: readonly T[]): (text: string) => T {

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import type { Report } from '../report/data.ts';
 import { writeReport } from '../report/write.ts';
+import { known } from './known.ts';
 import { path } from './options.ts';
 import { type Global, jsonOption, putJson, say } from './output.ts';
 
@@ -10,8 +11,10 @@ export function reportCommand(): Command {
     .argument('<dir>', 'folder of a sweep, finished or not', path('the folder'))
     .description('compare every result of a sweep with the published one, as Markdown and one HTML page')
     .option('--out <file>', 'FILE.md and FILE.html are written (default: DIR/report)', path('--out'))
+    .option('--system <file>', 'of a sweep over a system of your own: its file', path('--system'))
     .addOption(jsonOption())
-    .action(async (path: string, options: Global & { out?: string }) => {
+    .action(async (path: string, options: Global & { out?: string; system?: string }) => {
+      if (options.system !== undefined) await known(options.system);
       const { report, markdown, html } = await writeReport(path, options.out);
       if (options.json) putJson({ ...report, files: [markdown, html] });
       else say(`${summary(report)}\n${markdown}, ${html}`, options);
@@ -21,6 +24,8 @@ export function reportCommand(): Command {
 function summary({ preset, done, planned, far, diverged, systems }: Report): string {
   const cells = systems.flatMap(({ rows }) => rows.flatMap((row) => row.cells));
   const compared = cells.filter(({ ratio }) => ratio !== undefined).length;
+  const beside = systems.some((system) => system.beside);
   const lost = diverged.length > 0 ? `, ${diverged.length} diverged` : '';
-  return `${preset}: ${done} of ${planned} runs${lost}; ${far.length} of ${compared} cells are off by more than 3x`;
+  const off = beside ? `; ${far.length} of ${compared} cells are off by more than 3x` : '';
+  return `${preset}: ${done} of ${planned} runs${lost}${off}`;
 }

@@ -1,9 +1,13 @@
 /** The command `tapir sweep`. */
+import { basename } from 'node:path';
 import { Command, Option } from 'commander';
 import { library } from '../../kernels/index.ts';
+import { systemNamed, systems } from '../../systems/index.ts';
 import { tunedChoices } from '../adapter/tune-cache.ts';
+import { isSystemFile } from '../disk/system-file.ts';
 import { table } from '../show/table.ts';
 import { SweepFolder } from '../sweep/folder.ts';
+import { presetOver } from '../sweep/own.ts';
 import {
   DEFAULT_STACK,
   type Group,
@@ -14,10 +18,12 @@ import {
   shardOf,
   sweepPlan,
 } from '../sweep/plan.ts';
-import { type Overrides, presetNamed, presets } from '../sweep/presets.ts';
+import { type Overrides, type Preset, presetNamed, presets } from '../sweep/presets.ts';
 import { type SweepOutcome, sweep } from '../sweep/sweep.ts';
+import { optimizers, weightings } from '../training/hyperparameters.ts';
 import { UsageError } from '../training/settings.ts';
-import { integer, number, path, seconds, seedList } from './options.ts';
+import { known } from './known.ts';
+import { assignments, choices, integer, number, path, seconds, seedList } from './options.ts';
 import {
   type Global,
   interruptible,
@@ -29,7 +35,9 @@ import {
   withDevice,
 } from './output.ts';
 
-interface Options extends Overrides, Global {
+interface Options extends Omit<Overrides, 'optimizers' | 'weightings'>, Global {
+  readonly optimizer?: Overrides['optimizers'];
+  readonly weighting?: Overrides['weightings'];
   readonly out?: string;
   readonly only?: readonly string[];
   readonly shard?: Shard;
@@ -49,8 +57,19 @@ function betas(text: string): [number, number] {
 
 export function sweepCommand(): Command {
   return new Command('sweep')
-    .argument('<preset>', presets.map(({ name }) => name).join(', '))
+    .argument('<preset>', `${presets.map(({ name }) => name).join(', ')}; or a system, by name or as a file`)
     .description('train every run of an experiment; continues where it was stopped')
+    .option(
+      '--set <name=list>',
+      'a system: values of a parameter, name=1,5,20 (repeatable: all combinations)',
+      assignments,
+    )
+    .option('--optimizer <list>', 'a system: adam,soap (default) or one of them', choices('--optimizer', optimizers))
+    .option(
+      '--weighting <list>',
+      `a system: of ${weightings.join(', ')} (default: grad-norm)`,
+      choices('--weighting', weightings),
+    )
     .option('--out <dir>', 'folder of the sweep (default: sweeps/PRESET)', path('--out'))
     .option('--only <key=value>', 'only runs of this system, optimizer, weighting, method, seed or coupling', collect)
     .option('--shard <i/n>', 'only the i-th of n parts of the plan: shards may run side by side', shardOf)
@@ -76,7 +95,7 @@ export function sweepCommand(): Command {
     .addHelpText('after', () => `\nPresets:\n${presets.map(({ name, about }) => `  ${name}: ${about}`).join('\n')}`)
     .action(async (name: string, options: Options) => {
       const {
-        out = `sweeps/${name}`,
+        out,
         only = [],
         shard,
         stack,
@@ -85,16 +104,25 @@ export function sweepCommand(): Command {
         json,
         kernel,
         untuned,
-        ...overrides
+        optimizer,
+        weighting,
+        ...rest
       } = options;
-      const plan = sweepPlan(presetNamed(name), overrides, stack);
+      const overrides = {
+        ...rest,
+        ...(optimizer ? { optimizers: optimizer } : {}),
+        ...(weighting ? { weightings: weighting } : {}),
+      };
+      const preset = await presetOf(name, overrides);
+      const plan = sweepPlan(preset, overrides, stack);
       const groups = selectGroups(plan, only, shard);
       if (dryRun) return showPlan(plan, groups, options);
-      SweepFolder.check(out, plan);
+      const folder = out ?? `sweeps/${preset.name}`;
+      SweepFolder.check(folder, plan);
       const outcome = await interruptible((signal) =>
         withDevice((device) =>
           sweep({
-            ...{ device, library, versions: kernel ?? {}, plan, out, only, signal },
+            ...{ device, library, versions: kernel ?? {}, plan, out: folder, only, signal },
             choices: tunedChoices(device, untuned),
             ...(shard ? { shard } : {}),
             checkpointEvery: 1000 * checkpoint,
@@ -108,15 +136,35 @@ export function sweepCommand(): Command {
     });
 }
 
+/** A preset, or what is asked for of a system. Throws UsageError, UnknownSystemError, SystemError, ParameterError. */
+async function presetOf(name: string, { set, optimizers: own, weightings: balances }: Overrides): Promise<Preset> {
+  const grid = {
+    ...(set ? { set } : {}),
+    ...(own ? { optimizers: own } : {}),
+    ...(balances ? { weightings: balances } : {}),
+  };
+  if (isSystemFile(name) || systems.some((system) => system.name === name))
+    return presetOver(systemNamed(await known(name)), grid);
+  const preset = presetNamed(name);
+  const [given] = Object.keys(grid);
+  if (given !== undefined)
+    throw new UsageError(
+      `--${given.replace(/s$/, '')} is for a sweep over a system, ./own.mjs say; ${name} has its own`,
+    );
+  return preset;
+}
+
 /** The command as one would type it again, without the places of this machine. */
 function commandOf(
   preset: string,
-  { epochs, lr, width, depth, seeds, soapBetas, updateEvery, stack }: Options,
+  { set = {}, optimizer, weighting, epochs, lr, width, depth, seeds, soapBetas, updateEvery, stack }: Options,
 ): string {
-  const values = { epochs, lr, width, depth, seeds, 'soap-betas': soapBetas, 'update-every': updateEvery };
+  const methods = { optimizer, weighting };
+  const values = { ...methods, epochs, lr, width, depth, seeds, 'soap-betas': soapBetas, 'update-every': updateEvery };
   const given = { ...values, ...(stack === DEFAULT_STACK ? {} : { stack }) };
   const said = Object.entries(given).flatMap(([key, value]) => (value === undefined ? [] : [`--${key} ${value}`]));
-  return ['tapir sweep', preset, ...said].join(' ');
+  const parameters = Object.entries(set).map(([name, list]) => `--set ${name}=${list.join(',')}`);
+  return ['tapir sweep', basename(preset), ...parameters, ...said].join(' ');
 }
 
 function showPlan({ preset, runs }: SweepPlan, groups: readonly Group[], options: Options): void {

@@ -1,10 +1,9 @@
 /** Commands about one system: train, explain. */
 import { Command, Option } from 'commander';
 import { library } from '../../kernels/index.ts';
-import { addSystem, systems } from '../../systems/index.ts';
+import { systems } from '../../systems/index.ts';
 import { tunedChoices } from '../adapter/tune-cache.ts';
 import { defaultRunFolder } from '../disk/run-folder.ts';
-import { isSystemFile, readSystem } from '../disk/system-file.ts';
 import { table } from '../show/table.ts';
 import { methods, optimizers, precisions, weightings } from '../training/hyperparameters.ts';
 import { memoryText } from '../training/plans.ts';
@@ -20,6 +19,7 @@ import {
 } from '../training/settings.ts';
 import { type TrainSummary, train } from '../training/train.ts';
 import { explain, type Subject, subjects } from './explain.ts';
+import { known } from './known.ts';
 import { assignment, choice, integer, number, path, seed, seedList, share } from './options.ts';
 import {
   type Global,
@@ -47,14 +47,6 @@ function systemOptions(command: Command, optimizers: readonly string[]): Command
     .option('--seeds <list>', 'several seeds, trained together: 42,123,456', seedList)
     .addOption(pinOption())
     .addOption(untunedOption());
-}
-
-/** The name of a system; one that is given as a file becomes known by its own. */
-async function known(system: string): Promise<string> {
-  if (!isSystemFile(system)) return system;
-  const own = await readSystem(system);
-  addSystem(own);
-  return own.name;
 }
 
 function gaussNewtonOptions(command: Command): Command {

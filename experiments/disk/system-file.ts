@@ -11,6 +11,16 @@ const PROGRAMS = ['.mjs', '.js', '.ts'];
 export const isSystemFile = (text: string): boolean =>
   /[\\/]/.test(text) || [...PROGRAMS, '.json'].includes(extname(text));
 
+/** Whether a .json file holds a system, rather than something else. */
+export function holdsSystem(path: string): boolean {
+  try {
+    const value: unknown = JSON.parse(readText(path) ?? '');
+    return typeof value === 'object' && value !== null && 'residuals' in value;
+  } catch {
+    return false;
+  }
+}
+
 /** What the file defines. Throws {@link SystemError}, whose message begins with the file's name. */
 export async function readSystem(path: string): Promise<System> {
   const extension = extname(path);

@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { systemNamed } from '../../systems/index.ts';
 import { readText } from '../disk/files.ts';
 import { readSweep, type SweepRecord } from '../sweep/folder.ts';
-import { presetNamed, publishedEpochs, type RunPlan } from '../sweep/presets.ts';
+import { type Preset, presetNamed, publishedEpochs, type RunPlan } from '../sweep/presets.ts';
 import { type Method, methodName, type PublishedCell, published, publishedCell } from '../sweep/published.ts';
 import { type Line, type Summary, summarySchema } from '../training/record.ts';
-import { historyOf, lateErrors, type Spread, spreadOf } from './history.ts';
+import { historyOf, lateErrors, lossOf, type Spread, spreadOf } from './history.ts';
+import { ownPreset, type Series, seriesOf } from './series.ts';
 
 /** Mean and deviation over seeds; a single one has no deviation. */
 export interface Stats {
@@ -51,6 +52,10 @@ export interface MethodRow extends Method {
 export interface SystemReport {
   readonly system: string;
   readonly title: string;
+  /** Ids of its runs. */
+  readonly ids: readonly string[];
+  /** Whether the paper reports this system, or it is a user's own. */
+  readonly beside: boolean;
   readonly coupling: string;
   /** From weakest to strongest. */
   readonly couplings: readonly number[];
@@ -116,15 +121,8 @@ export function readRuns(path: string): Found {
 
 export function reportOf(found: Found): Report {
   const { record, summaries, damaged } = found;
-  const preset = presetNamed(record.preset);
-  const names = [...new Set(record.runs.map(({ system }) => system))];
-  const systems = names.map((name) =>
-    systemReport(
-      record.runs.filter(({ system }) => system === name),
-      found,
-      preset.published,
-    ),
-  );
+  const preset = record.own === undefined ? presetNamed(record.preset) : ownPreset(record);
+  const systems = seriesOf(record.runs).map((series) => systemReport(series, found, preset));
   const all = [...summaries.values()];
   const days = all.flatMap(({ finished }) => finished?.slice(0, 10) ?? []).sort();
   return {
@@ -146,7 +144,11 @@ export function reportOf(found: Found): Report {
   };
 }
 
-function systemReport(runs: readonly RunPlan[], found: Found, compare: boolean): SystemReport {
+function systemReport(
+  { runs, label }: Series,
+  found: Found,
+  { published: compare, own }: Pick<Preset, 'published' | 'own'>,
+): SystemReport {
   const { system: name, coupling, score } = runs[0]!;
   const couplings = [...new Set(runs.map((run) => run.coupling.value))];
   const methods = [...new Map(runs.map((run) => [methodName(run), run])).values()];
@@ -170,11 +172,19 @@ function systemReport(runs: readonly RunPlan[], found: Found, compare: boolean):
       ...(ends && theirs !== undefined ? { publishedDegradation: theirs } : {}),
     };
   });
-  const measure = score === 'rmse' ? 'mean absolute RMSE of the fields' : 'mean relative L2 error of the fields';
-  const { title } = systemNamed(name);
+  const system = systemNamed(name);
+  const title = label === '' ? system.title : `${system.title}, ${label}`;
+  const measure =
+    Object.keys(system.exact).length === 0
+      ? 'sum of the unweighted loss terms'
+      : score === 'rmse'
+        ? 'mean absolute RMSE of the fields'
+        : 'mean relative L2 error of the fields';
   const inferred = compare ? published[name]?.inferred : undefined;
-  const about = { system: name, title, coupling: coupling.name, couplings, measure, rows, caveats: caveatsOf(runs) };
-  return { ...about, ...(inferred ? { inferred } : {}) };
+  const beside = own === undefined;
+  const caveats = beside ? caveatsOf(runs) : [];
+  const about = { system: name, title, ids: runs.map(({ id }) => id), beside, coupling: coupling.name, couplings };
+  return { ...about, measure, rows, caveats, ...(inferred ? { inferred } : {}) };
 }
 
 function cellOf(
@@ -186,8 +196,9 @@ function cellOf(
   const found = runs.flatMap(({ id }) => summaries.get(id) ?? []);
   const alive = found.filter(({ diverged }) => !diverged);
   const over = (pick: (summary: Summary) => number | null) => statsOf(alive.flatMap((each) => pick(each) ?? []));
-  const final = over((each) => each.final.error);
-  const best = over((each) => each.best.error);
+  const judged = ({ final, losses }: Summary) => (Object.keys(final.l2).length === 0 ? lossOf(losses) : final.error);
+  const final = over(judged);
+  const best = over((each) => each.best.error ?? each.bestLoss.loss);
   const bestLoss = over((each) => each.bestLoss.error);
   const settled = spreadOf(
     runs

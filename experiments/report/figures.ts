@@ -1,16 +1,16 @@
 /** Figures of a report as SVG: error against coupling, histories by method, fields of single runs. */
 import { join } from 'node:path';
-import { knownValues } from '../../systems/index.ts';
+import { countOf, fieldsOf, knownValues } from '../../systems/index.ts';
 import { exists } from '../disk/files.ts';
-import { readSafetensors } from '../disk/safetensors.ts';
+import { readSafetensors, SafetensorsError } from '../disk/safetensors.ts';
 import { draw } from '../show/draw.ts';
 import { type Box, curve, Figure, type Lines, linear, logarithmic, type Point, WIDTH } from '../show/figure.ts';
-import type { FieldPicture } from '../show/picture.ts';
+import type { FieldPicture, PredictedField } from '../show/picture.ts';
 import { type RunPlan, systemOf } from '../sweep/presets.ts';
 import { type Method, methodName } from '../sweep/published.ts';
 import type { Line } from '../training/record.ts';
 import type { Found, MethodRow, Stats, SystemReport } from './data.ts';
-import { errorOf } from './history.ts';
+import { errorOf, lossOf } from './history.ts';
 
 /** Okabe and Ito's colours: SOAP cool and in full lines, Adam warm and dashed; the symbol tells the weighting. */
 const COLOURS = {
@@ -108,8 +108,8 @@ function couplingAxis(name: string, couplings: readonly number[]) {
 }
 
 /** The runs that figures show of a system: strongest coupling, first seed, one for each method. */
-function shown({ record, summaries }: Found, { system, couplings }: SystemReport): RunPlan[] {
-  const strongest = record.runs.filter((run) => run.system === system && run.coupling.value === couplings.at(-1));
+function shown({ record, summaries }: Found, { ids, couplings }: SystemReport): RunPlan[] {
+  const strongest = record.runs.filter((run) => ids.includes(run.id) && run.coupling.value === couplings.at(-1));
   const there = strongest.filter(({ id }) => summaries.has(id));
   return [...new Map(there.toReversed().map((run) => [methodName(run), run])).values()].reverse();
 }
@@ -135,9 +135,7 @@ export function historyFigure(found: Found, report: SystemReport): string | unde
     figure.lines(at, curves, { x: { ...linear('epoch'), min: 0 }, y: logarithmic(values) });
     return curves;
   };
-  const curves = draw(box(0), 'unweighted loss', ({ losses }) =>
-    Object.values(losses).reduce<number>((sum, value) => sum + (value ?? Number.NaN), 0),
-  );
+  const curves = draw(box(0), 'unweighted loss', ({ losses }) => lossOf(losses));
   draw(box(1), 'error', errorOf);
   figure.legend(curves, { left: PANEL.left - 8, width: WIDTH - 80, top: TOP + PANEL.height + 60, itemHeight: 8 });
   return figure.svg();
@@ -145,24 +143,34 @@ export function historyFigure(found: Found, report: SystemReport): string | unde
 
 const positive = (value: number | null) => (value !== null && value > 0 ? value : null);
 
-/** The runs with grad-norm at the strongest coupling: those whose fields are shown, SOAP first. */
-export const fieldRuns = (found: Found, report: SystemReport): RunPlan[] =>
-  shown(found, report)
-    .filter(({ weighting }) => weighting === 'grad-norm')
-    .toReversed();
+/** The runs with grad-norm at the strongest coupling: those whose fields are shown, SOAP first; all of them where none has it. */
+export function fieldRuns(found: Found, report: SystemReport): RunPlan[] {
+  const all = shown(found, report).toReversed();
+  const balanced = all.filter(({ weighting }) => weighting === 'grad-norm');
+  return balanced.length > 0 ? balanced : all;
+}
 
 /** What a run left of its fields, beside the exact ones; undefined where it left none. Throws SafetensorsError. */
-export function fieldsOfRun(path: string, { summaries }: Found, run: RunPlan): FieldPicture[] | undefined {
+export function fieldsOfRun(
+  path: string,
+  { summaries }: Found,
+  run: RunPlan,
+): (FieldPicture | PredictedField)[] | undefined {
   const file = join(path, 'runs', run.id, 'fields.safetensors');
   if (!exists(file)) return undefined;
   const system = systemOf(run);
   const points = system.evaluation();
-  return [...readSafetensors(file).tensors].map(([name, { data }]) => ({
-    name,
-    prediction: data as Float32Array,
-    exact: knownValues(system, `${name}_exact`, run.parameters, points),
-    relativeError: summaries.get(run.id)?.final.l2[name] ?? Number.NaN,
-  }));
+  const { tensors } = readSafetensors(file);
+  return fieldsOf(system).flatMap((name) => {
+    const found = tensors.get(name);
+    if (found === undefined) return [];
+    if (found.dtype !== 'F32' || found.data.length !== countOf(points))
+      throw new SafetensorsError(`${file}: ${name} must be ${countOf(points)} numbers in F32`);
+    const prediction = { name, prediction: found.data };
+    if (system.exact[name] === undefined) return [prediction];
+    const exact = knownValues(system, `${name}_exact`, run.parameters, points);
+    return [{ ...prediction, exact, relativeError: summaries.get(run.id)?.final.l2[name] ?? Number.NaN }];
+  });
 }
 
 /** `epsilon = 0.05, SOAP+GN, seed 42, 30000 epochs`. */
@@ -172,7 +180,11 @@ export function describeRun(run: RunPlan): string {
 }
 
 /** Fields, errors and loss terms of a run. */
-export function fieldFigure({ histories }: Found, run: RunPlan, fields: readonly FieldPicture[]): string {
+export function fieldFigure(
+  { histories }: Found,
+  run: RunPlan,
+  fields: readonly (FieldPicture | PredictedField)[],
+): string {
   const system = systemOf(run);
   const history = histories.get(run.id) ?? [];
   const terms = Object.keys(history[0]?.losses ?? {});

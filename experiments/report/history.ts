@@ -12,9 +12,15 @@ export function historyOf(path: string, { id }: RunPlan): Line[] {
     .map((line) => lineSchema.parse(JSON.parse(line)));
 }
 
-/** The error that a run is judged by. */
-export const errorOf = ({ mean, rmse }: Line, { score }: Pick<RunPlan, 'score'>): number | null =>
-  score === 'rmse' ? rmse : mean;
+/** The sum of unweighted loss terms; null where one is no number. */
+export const lossOf = (losses: Line['losses']): number | null =>
+  Object.values(losses).reduce<number | null>((sum, each) => (sum === null || each === null ? null : sum + each), 0);
+
+/** The error that a run is judged by: where there is no reference solution, its loss. */
+export function errorOf({ losses, l2, mean, rmse }: Line, { score }: Pick<RunPlan, 'score'>): number | null {
+  if (Object.keys(l2).length === 0) return lossOf(losses);
+  return score === 'rmse' ? rmse : mean;
+}
 
 /** Errors at the looks of the last sixth of a run's epochs: the final error is one draw from what these show. */
 export const lateErrors = (history: readonly Line[], run: Pick<RunPlan, 'epochs' | 'score'>): number[] =>

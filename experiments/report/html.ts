@@ -5,14 +5,15 @@ import {
   type Cell,
   cellText,
   isFar,
-  type MethodRow,
   type Report,
   ratioText,
   type SystemReport,
   scientific,
   statsText,
 } from './data.ts';
-import { degradations, facts, headOf, LATE, lateText, legend } from './markdown.ts';
+import { besidePaper, degradations, facts, headOf, LATE, lateText, legend, slopeHead, titleOf } from './markdown.ts';
+
+const FAR_MARKS = ' ▲ worse, ▼ better by more than a factor of 3.';
 
 export interface Figures {
   readonly coupling: string;
@@ -20,14 +21,14 @@ export interface Figures {
   readonly fields: readonly string[];
 }
 
-export function htmlOf(report: Report, figures: ReadonlyMap<string, Figures>): string {
-  const title = `Sweep ${report.preset} beside the published results`;
+export function htmlOf(report: Report, figures: ReadonlyMap<SystemReport, Figures>): string {
+  const title = titleOf(report);
   const rows = facts(report).map(([name, value]) => `<dt>${escaped(name)}</dt><dd>${prose(value)}</dd>`);
   const body = [
     `<h1>${escaped(title)}</h1>`,
     `<dl>${rows.join('')}</dl>`,
-    ...report.systems.map((system) => section(system, figures.get(system.system))),
-    list('Off by more than a factor of 3', report.far, 'No cell.'),
+    ...report.systems.map((system) => section(system, figures.get(system))),
+    ...(besidePaper(report) ? [list('Off by more than a factor of 3', report.far, 'No cell.')] : []),
     list('Diverged', report.diverged, 'No run.'),
     list('Missing', report.missing, 'No run.'),
     ...(report.damaged.length > 0 ? [list('Damaged', report.damaged, '')] : []),
@@ -40,19 +41,19 @@ function section(system: SystemReport, figures: Figures | undefined): string {
   const warning =
     caveats.length > 0 ? `<p class="warning">Not the paper's setting: ${escaped(caveats.join('; '))}.</p>` : '';
   const caveat = caveats.length > 0 ? `Not the paper's setting (${caveats.join('; ')}). ` : '';
-  const main = rows.map((row) => [row.name, ...row.cells.map(cellHtml)]);
+  const main = rows.map((row) => [row.name, ...row.cells.map((cell) => cellHtml(cell, system))]);
   const settled = rows.map((row) => [row.name, ...row.cells.map(lateHtml)]);
   const other = rows.map((row) => [row.name, ...row.cells.map(otherHtml)]);
   return [
     `<h2>${escaped(title)} <span class="small">${escaped(name)}</span></h2>`,
     warning,
-    grid(`${caveat}${legend(system)} ▲ worse, ▼ better by more than a factor of 3.`, headOf(system), main),
+    grid(`${caveat}${legend(system)}${system.beside ? FAR_MARKS : ''}`, headOf(system), main),
     system.inferred ? `<p class="small">Published columns: ${escaped(system.inferred)}.</p>` : '',
     '<h3>Degradation</h3>',
     grid(
       `${caveat}Final error at ${coupling} = ${couplings.at(-1)} over that at ${coupling} = ${couplings[0]}.`,
-      ['method', 'ours', 'published'],
-      rows.map((row) => [row.name, ...slopes(row)]),
+      slopeHead(system),
+      rows.map((row) => [row.name, ...degradations(row, system).map(escaped)]),
     ),
     '<h3>Errors towards the end</h3>',
     grid(`${caveat}${LATE}`, headOf(system), settled),
@@ -74,14 +75,14 @@ function figureList({ coupling, history, fields }: Figures, title: string): stri
   ];
 }
 
-function cellHtml({ final, published, ratio, planned, done, diverged }: Cell): string {
+function cellHtml({ final, published, ratio, planned, done, diverged }: Cell, { beside }: SystemReport): string {
   const marks = [diverged > 0 ? `${diverged} diverged` : '', done < planned ? `${planned - done} missing` : ''];
   const remark = marks.filter(Boolean).join(', ');
   const ours = final
     ? `${statsText(final)}${remark ? ` <span class="none">${remark}</span>` : ''}`
     : `<span class="none">${done > 0 ? 'diverged' : 'missing'}</span>`;
   const theirs = `<span class="published">${published ? cellText(published) : 'not published'}</span>`;
-  return [ours, theirs, ...(ratio === undefined ? [] : [ratioHtml(ratio)])].join('<br>');
+  return [ours, ...(beside ? [theirs] : []), ...(ratio === undefined ? [] : [ratioHtml(ratio)])].join('<br>');
 }
 
 function ratioHtml(ratio: number): string {
@@ -99,8 +100,6 @@ function otherHtml({ best, bestLoss }: Cell): string {
 }
 
 const lateHtml = (cell: Cell) => (cell.late ? escaped(lateText(cell)) : '<span class="none">missing</span>');
-
-const slopes = (row: MethodRow) => degradations(row).map(escaped);
 
 function list(title: string, entries: readonly string[], none: string): string {
   const items = entries.map((entry) => `<li>${escaped(entry)}</li>`).join('');

@@ -3,6 +3,7 @@ import {
   type Cell,
   cellText,
   isFar,
+  type MethodRow,
   type Report,
   ratioText,
   type SystemReport,
@@ -12,19 +13,25 @@ import {
 
 export function markdownOf(report: Report, page: string): string {
   const parts = [
-    `# Sweep \`${report.preset}\` beside the published results`,
+    `# ${titleOf(report)}`,
     facts(report)
       .map(([name, value]) => `- ${name}: ${value}`)
       .join('\n'),
     `Figures are in [${page}](${page}).`,
     ...report.systems.map(systemText),
-    list('Off by more than a factor of 3', report.far, 'No cell.'),
+    ...(besidePaper(report) ? [list('Off by more than a factor of 3', report.far, 'No cell.')] : []),
     list('Diverged', report.diverged, 'No run.'),
     list('Missing', report.missing, 'No run.'),
     ...(report.damaged.length > 0 ? [list('Damaged', report.damaged, '')] : []),
   ];
   return `${parts.join('\n\n')}\n`;
 }
+
+/** Whether any of it is a system that the paper reports. */
+export const besidePaper = ({ systems }: Report): boolean => systems.some(({ beside }) => beside);
+
+export const titleOf = (report: Report): string =>
+  `Sweep ${report.preset}${besidePaper(report) ? ' beside the published results' : ''}`;
 
 /** What was run, where, when. */
 export function facts(report: Report): [string, string][] {
@@ -43,14 +50,20 @@ export function headOf({ couplings, coupling }: SystemReport): string[] {
 }
 
 /** What a table's numbers are. */
-export const legend = ({ measure }: SystemReport): string =>
-  `Final ${measure}: ours, mean ± standard deviation (ddof 1) over n seeds; then the published value; then the ratio of ours to it.`;
+export const legend = ({ measure, beside }: SystemReport): string =>
+  beside
+    ? `Final ${measure}: ours, mean ± standard deviation (ddof 1) over n seeds; then the published value; then the ratio of ours to it.`
+    : `Final ${measure}: mean ± standard deviation (ddof 1) over n seeds.`;
+
+/** Head of the table of degradations. */
+export const slopeHead = ({ beside }: SystemReport): string[] =>
+  beside ? ['method', 'ours', 'published'] : ['method', 'ratio'];
 
 function systemText(system: SystemReport): string {
   const { title, caveats, rows } = system;
   const warning = caveats.length > 0 ? [`> **Not the paper's setting: ${caveats.join('; ')}.**`] : [];
-  const main = rows.map(({ name, cells }) => [name, ...cells.map((cell) => lines(cell).join('<br>'))]);
-  const slopes = rows.map((row) => [row.name, ...degradations(row)]);
+  const main = rows.map(({ name, cells }) => [name, ...cells.map((cell) => lines(cell, system).join('<br>'))]);
+  const slopes = rows.map((row) => [row.name, ...degradations(row, system)]);
   const settled = rows.map(({ name, cells }) => [name, ...cells.map(lateText)]);
   const others = rows.map(({ name, cells }) => [name, ...cells.map((cell) => otherLines(cell).join('<br>'))]);
   return [
@@ -60,7 +73,7 @@ function systemText(system: SystemReport): string {
     grid(headOf(system), main),
     ...(system.inferred ? [`Published columns: ${system.inferred}.`] : []),
     `Degradation: final error at ${system.coupling} = ${system.couplings.at(-1)} over that at ${system.couplings[0]}.`,
-    grid(['method', 'ours', 'published'], slopes),
+    grid(slopeHead(system), slopes),
     LATE,
     grid(headOf(system), settled),
     "Best error seen (an oracle's choice), then the error at the smallest unweighted loss.",
@@ -74,17 +87,18 @@ export const LATE =
 
 export const lateText = ({ late }: Cell): string => (late ? spreadText(late) : 'missing');
 
-export const degradations = (row: { degradation?: number; publishedDegradation?: number }): string[] => [
-  row.degradation === undefined ? 'missing' : ratioText(row.degradation),
-  row.publishedDegradation === undefined ? '–' : ratioText(row.publishedDegradation),
-];
+export function degradations({ degradation, publishedDegradation }: MethodRow, { beside }: SystemReport): string[] {
+  const ours = degradation === undefined ? 'missing' : ratioText(degradation);
+  if (!beside) return [ours];
+  return [ours, publishedDegradation === undefined ? '–' : ratioText(publishedDegradation)];
+}
 
 /** Ours, published, ratio of a cell. */
-export function lines(cell: Cell): string[] {
+export function lines(cell: Cell, { beside }: Pick<SystemReport, 'beside'>): string[] {
   const { final, published, ratio } = cell;
   return [
     final ? statsText(final) + remark(cell) : absent(cell),
-    published ? `published ${cellText(published)}` : 'not published',
+    ...(beside ? [published ? `published ${cellText(published)}` : 'not published'] : []),
     ...(ratio === undefined ? [] : [`${ratioText(ratio)}${isFar(ratio) ? (ratio > 1 ? ' ▲' : ' ▼') : ''}`]),
   ];
 }

@@ -12,9 +12,11 @@ const SHOWN: Size = [360, 252];
 /** Pixels of an image for one of the figure. */
 const FINE = 1.75;
 
-/** The number of values of the coordinate that varies fastest. */
-function fastest({ y }: Coordinates): number {
-  return y!.findIndex((value, k) => k > 0 && value === y![0]);
+/** Names of the two coordinates, and the number of values of the second, which varies fastest. */
+function axesOf(points: Coordinates): { readonly names: readonly [string, string]; readonly fastest: number } {
+  const names = Object.keys(points) as [string, string];
+  const last = points[names[1]]!;
+  return { names, fastest: last.findIndex((value, k) => k > 0 && value === last[0]) };
 }
 
 /** Prediction and absolute error of each field as surfaces over the plane. Returns SVG. Throws GpuError. */
@@ -26,7 +28,10 @@ export async function surfacesFigure(
   fields: readonly FieldPicture[],
 ): Promise<string> {
   const figure = new Figure(`${title}: surfaces`, subtitle, HEAD + fields.length * PITCH);
-  const ny = fastest(points);
+  const {
+    names: [x, y],
+    fastest: ny,
+  } = axesOf(points);
   const draw = async (box: Box, values: Float64Array, map: ColourMap, heading: string, note: string) => {
     const nx = values.length / ny;
     const range = rangeOf(values);
@@ -34,8 +39,8 @@ export async function surfacesFigure(
     figure.heading(box, heading, note);
     figure.image(box, await surfaceImage(device, { values, nx, ny, range, map }, size));
     for (const [name, at] of [
-      ['x', [0, -1.12, 0]],
-      ['y', [1.12, 0, 0]],
+      [x, [0, -1.12, 0]],
+      [y, [1.12, 0, 0]],
     ] as const) {
       const [left, top] = projected(at, SHOWN);
       figure.text({ left: box.left + left, top: box.top + top, width: 0, height: 0 }, name);

@@ -5,7 +5,7 @@ import { attempt, writeFiles } from '../disk/atomic.ts';
 import { checkPlaces } from '../disk/run-folder.ts';
 import { systemOf } from '../sweep/presets.ts';
 import { UsageError } from '../training/settings.ts';
-import { type Found, type Report, readRuns, reportOf } from './data.ts';
+import { type Found, type Report, readRuns, reportOf, type SystemReport } from './data.ts';
 import { couplingFigure, describeRun, fieldFigure, fieldRuns, fieldsOfRun, historyFigure } from './figures.ts';
 import { type Figures, htmlOf } from './html.ts';
 import { markdownOf } from './markdown.ts';
@@ -41,8 +41,8 @@ async function figuresOf(
   found: Found,
   report: Report,
   device: () => Promise<Device | undefined>,
-): Promise<Map<string, Figures>> {
-  const all = new Map<string, Figures>();
+): Promise<Map<SystemReport, Figures>> {
+  const all = new Map<SystemReport, Figures>();
   for (const system of report.systems) {
     const history = historyFigure(found, system);
     const fields: string[] = [];
@@ -51,10 +51,11 @@ async function figuresOf(
       if (!pictures) continue;
       fields.push(fieldFigure(found, run, pictures));
       const trained = systemOf(run);
-      const gpu = trained.coordinates.length === 2 ? await device() : undefined;
-      if (gpu) fields.push(await surfacesFigure(gpu, trained.title, describeRun(run), trained.evaluation(), pictures));
+      const known = pictures.flatMap((picture) => ('exact' in picture ? [picture] : []));
+      const gpu = trained.coordinates.length === 2 && known.length > 0 ? await device() : undefined;
+      if (gpu) fields.push(await surfacesFigure(gpu, trained.title, describeRun(run), trained.evaluation(), known));
     }
-    all.set(system.system, { coupling: couplingFigure(system), fields, ...(history ? { history } : {}) });
+    all.set(system, { coupling: couplingFigure(system), fields, ...(history ? { history } : {}) });
   }
   return all;
 }

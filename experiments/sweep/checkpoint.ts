@@ -1,7 +1,8 @@
 /** A stack under way as one file: parameters, optimizer state, loss weights, and what is remembered of each run. */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { encodeSafetensors, readSafetensors, SafetensorsError, type Tensor, tensor } from '../disk/safetensors.ts';
+import { readSafetensors, SafetensorsError, type Tensor, tensor } from '../disk/safetensors.ts';
+import { encodeSealed, unsealed } from '../disk/seal.ts';
 import { CheckpointError } from '../training/checkpoint.ts';
 import type { Pace, Snapshot } from '../training/loop.ts';
 import { type RunRecord, recordSchema } from '../training/record.ts';
@@ -35,7 +36,7 @@ export function encodeState({ snapshot, records, pace }: StackState, runs: reado
     records: JSON.stringify(records),
     pace: JSON.stringify(pace),
   };
-  return encodeSafetensors({ tensors, metadata });
+  return encodeSealed({ tensors, metadata });
 }
 
 const header = z.object({ runs: z.array(z.string()), epoch: z.int().nonnegative() });
@@ -71,7 +72,7 @@ export function readState(path: string, runs: readonly RunPlan[], shapes: Shapes
 
 function open(path: string) {
   try {
-    return readSafetensors(path);
+    return unsealed(readSafetensors(path), path, ['epoch', 'runs', 'plan', 'records', 'pace']);
   } catch (error) {
     if (error instanceof SafetensorsError) throw unfit(path, error.message);
     throw error;

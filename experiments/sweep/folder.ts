@@ -3,18 +3,20 @@
  * way. A run's folder appears whole or not at all; several processes may work in one sweep folder.
  */
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import type { Choices } from '../adapter/choices.ts';
 import { appear, attempt, type Files, lock, RunFolderError, replaceFile } from '../disk/atomic.ts';
 import { exists, isFolder, makeFolder, namesIn, readText, remove } from '../disk/files.ts';
 import { UsageError } from '../training/settings.ts';
 import type { SweepPlan } from './plan.ts';
-import type { RunPlan } from './presets.ts';
+import { type RunPlan, runPlanSchema } from './presets.ts';
 
 const PLAN = 'sweep.json';
 const FORMAT = 1;
 
-export interface SweepRecord extends Omit<SweepPlan, 'groups'> {
+export interface SweepRecord extends Omit<SweepPlan, 'groups' | 'overrides'> {
+  readonly overrides: Readonly<Record<string, unknown>>;
   readonly format: number;
   /** ISO 8601. */
   readonly created: string;
@@ -27,12 +29,13 @@ export interface SweepRecord extends Omit<SweepPlan, 'groups'> {
 const recordSchema = z.object({
   format: z.literal(FORMAT),
   preset: z.string(),
+  own: z.string().exactOptional(),
   overrides: z.record(z.string(), z.unknown()),
   stack: z.int().positive(),
   created: z.string(),
   command: z.string(),
-  choices: z.record(z.string(), z.object({ version: z.string(), shaders: z.string().optional() })).optional(),
-  runs: z.array(z.looseObject({ id: z.string(), system: z.string() })),
+  choices: z.record(z.string(), z.object({ version: z.string(), shaders: z.string().exactOptional() })).exactOptional(),
+  runs: z.array(runPlanSchema).min(1),
 });
 
 /** What sweep.json says. Throws {@link UsageError} where there is none or it cannot be read. */
@@ -41,7 +44,7 @@ export function readSweep(path: string): SweepRecord {
   const text = readText(file);
   if (text === undefined) throw new UsageError(`${path} holds no sweep: there is no ${PLAN}`);
   try {
-    return recordSchema.parse(JSON.parse(text)) as unknown as SweepRecord;
+    return recordSchema.parse(JSON.parse(text));
   } catch {
     throw new UsageError(`${file} is not the plan of a sweep; choose another folder`);
   }
@@ -81,7 +84,7 @@ export class SweepFolder {
   static open(path: string, plan: SweepPlan, command: string, choices: Choices = {}): SweepFolder {
     SweepFolder.check(path, plan);
     const { groups: _, ...rest } = plan;
-    const record: SweepRecord = { format: FORMAT, created: new Date().toISOString(), command, choices, ...rest };
+    const record = { format: FORMAT, created: new Date().toISOString(), command, choices, ...rest };
     attempt(path, () => {
       for (const name of ['runs', 'groups']) makeFolder(join(path, name));
       if (!exists(join(path, PLAN))) replaceFile(join(path, PLAN), `${JSON.stringify(record, null, 1)}\n`);
@@ -161,8 +164,8 @@ function differenceOf(found: SweepRecord, plan: SweepPlan): string | undefined {
     JSON.stringify(before) === JSON.stringify(now)
       ? []
       : [`${name} was ${JSON.stringify(before) ?? 'the default'}, now ${JSON.stringify(now) ?? 'the default'}`];
-  const before = found.overrides as Record<string, unknown>;
-  const now = plan.overrides as Record<string, unknown>;
+  const before = found.overrides;
+  const now: Readonly<Record<string, unknown>> = { ...plan.overrides };
   const options = [...new Set([...Object.keys(before), ...Object.keys(now)])];
   const differences = [
     ...said('preset', found.preset, plan.preset),
@@ -170,6 +173,8 @@ function differenceOf(found: SweepRecord, plan: SweepPlan): string | undefined {
     ...said('stack', found.stack, plan.stack),
   ];
   if (differences.length > 0) return differences.join('; ');
-  if (JSON.stringify(found.runs) !== JSON.stringify(plan.runs)) return 'its runs were planned by another version';
+  if (found.own !== plan.own) return `${plan.preset} was defined otherwise`;
+  if (!isDeepStrictEqual(found.runs, JSON.parse(JSON.stringify(plan.runs))))
+    return 'its runs were planned by another version';
   return undefined;
 }

@@ -12,6 +12,8 @@ export interface Group {
 
 export interface SweepPlan {
   readonly preset: string;
+  /** Of a sweep over one system: a digest of its definition. */
+  readonly own?: string;
   readonly overrides: Overrides;
   /** The most runs in a group. */
   readonly stack: number;
@@ -23,7 +25,8 @@ export const DEFAULT_STACK = 15;
 
 export function sweepPlan(preset: Preset, overrides: Overrides = {}, stack = DEFAULT_STACK): SweepPlan {
   const runs = planOf(preset, overrides);
-  return { preset: preset.name, overrides, stack, runs, groups: groupsOf(runs, stack) };
+  const own = preset.own === undefined ? {} : { own: preset.own };
+  return { preset: preset.name, ...own, overrides, stack, runs, groups: groupsOf(runs, stack) };
 }
 
 /** Runs that share a shape, in the plan's order, at most `stack` together. Every run is in exactly one group. */
@@ -71,7 +74,8 @@ function traits(run: RunPlan): ReadonlyMap<string, string> {
   const { system, optimizer, weighting, seed, coupling } = run;
   const value = String(coupling.value);
   const own = { system, optimizer, weighting, method: methodName(run), seed: String(seed), coupling: value };
-  return new Map(Object.entries({ ...own, [coupling.name]: value }));
+  const parameters = Object.fromEntries(Object.entries(run.parameters).map(([name, each]) => [name, String(each)]));
+  return new Map(Object.entries({ ...parameters, ...own, [coupling.name]: value }));
 }
 
 const normal = (text: string) => (text.trim() !== '' && Number.isFinite(Number(text)) ? String(Number(text)) : text);
@@ -83,7 +87,7 @@ const normal = (text: string) => (text.trim() !== '' && Number.isFinite(Number(t
 export function onlyRuns(runs: readonly RunPlan[], conditions: readonly string[]): RunPlan[] {
   const wanted = new Map<string, string[]>();
   for (const condition of conditions) {
-    const [, key = '', values = ''] = /^([A-Za-z]+)=(.+)$/.exec(condition) ?? [];
+    const [, key = '', values = ''] = /^([A-Za-z]\w*)=(.+)$/.exec(condition) ?? [];
     if (!key) throw new UsageError(`--only takes key=value, not ${condition}`);
     wanted.set(key, [...(wanted.get(key) ?? []), ...values.split(',').map(normal)]);
   }
@@ -100,8 +104,14 @@ export function onlyRuns(runs: readonly RunPlan[], conditions: readonly string[]
   return left.map(({ run }) => run);
 }
 
-const couplingKeys = (runs: readonly RunPlan[]) =>
-  [...keys, ...new Set(runs.map(({ coupling }) => coupling.name))].join(', ');
+/** What there is to choose by, parameters as far as they vary. */
+function couplingKeys(runs: readonly RunPlan[]): string {
+  const [first] = runs;
+  const varied = Object.keys(first?.parameters ?? {}).filter((name) =>
+    runs.some((run) => run.parameters[name] !== first!.parameters[name]),
+  );
+  return [...new Set([...keys, ...runs.map(({ coupling }) => coupling.name), ...varied])].join(', ');
+}
 
 /** One of `count` parts of the work, counted from 1. */
 export interface Shard {

@@ -1,4 +1,6 @@
 /** Presets of `tapir sweep`: which runs belong to an experiment, with everything a run needs resolved. */
+import { z } from 'zod';
+import type { Weighting } from '../../optim/index.ts';
 import {
   type Condition,
   fieldsOf,
@@ -8,13 +10,17 @@ import {
   type System,
   systemNamed,
 } from '../../systems/index.ts';
-import { type Hyperparameters, hyperparametersFor } from '../training/hyperparameters.ts';
-import type { Score, Variant } from '../training/record.ts';
+import { type Hyperparameters, hyperparametersFor, hyperparametersSchema } from '../training/hyperparameters.ts';
+import { type Score, scores, seed as seedSchema, type Variant, variants } from '../training/record.ts';
 import { UsageError } from '../training/settings.ts';
 import type { Method } from './published.ts';
 
 interface Block {
   readonly system: string;
+  /** The parameter that couplings are values of: the system's unless stated. */
+  readonly axis?: string;
+  /** Values of other parameters than their own. */
+  readonly fixed?: Readonly<Record<string, number>>;
   /** From weakest to strongest. */
   readonly couplings: readonly number[];
   readonly methods: readonly Method[];
@@ -33,6 +39,8 @@ export interface Preset {
   readonly epochs?: number;
   readonly network?: NetworkShape;
   readonly soapBetas?: readonly [number, number];
+  /** Of a sweep over one system: a digest of its definition. */
+  readonly own?: string;
 }
 
 /** One run, everything resolved: what its config.json holds. */
@@ -48,8 +56,16 @@ export interface RunPlan extends Hyperparameters {
   readonly score: Score;
 }
 
+/** What a sweep over one system asks for: every combination is trained. */
+export interface Grid {
+  /** Values by parameter. */
+  readonly set?: Readonly<Record<string, readonly number[]>>;
+  readonly optimizers?: readonly Optimizer[];
+  readonly weightings?: readonly Weighting[];
+}
+
 /** Hyperparameters that replace a preset's. */
-export interface Overrides {
+export interface Overrides extends Grid {
   readonly epochs?: number;
   readonly lr?: number;
   readonly width?: number;
@@ -161,6 +177,21 @@ export function presetNamed(name: string): Preset {
   return found;
 }
 
+/** A run as sweep.json holds it; its id is a folder's name. */
+export const runPlanSchema = z.looseObject({
+  id: z.string().regex(/^[A-Za-z][\w.+-]*$/),
+  system: z.string(),
+  variant: z.enum(variants),
+  coupling: z.object({ name: z.string(), value: z.number() }),
+  parameters: z.record(z.string(), z.number()),
+  network: z.object({ hidden: z.int().positive(), width: z.int().positive() }),
+  epochs: z.int().positive(),
+  seed: seedSchema,
+  score: z.enum(scores),
+  ...hyperparametersSchema.shape,
+  weightMemory: z.number().exactOptional(),
+});
+
 /** Every run of a preset, seeds fastest. */
 export function planOf(preset: Preset, overrides: Overrides = {}): RunPlan[] {
   const seeds = overrides.seeds ?? preset.seeds;
@@ -174,20 +205,21 @@ export function planOf(preset: Preset, overrides: Overrides = {}): RunPlan[] {
 function resolve(
   preset: Preset,
   { epochs, lr, width, depth, soapBetas = preset.soapBetas, updateEvery }: Overrides,
-  { system: name, score = 'relative' }: Block,
+  { system: name, axis, fixed = {}, score = 'relative' }: Block,
   { optimizer, weighting }: Method,
   value: number,
   seed: number,
 ): RunPlan {
   const system = systemNamed(name);
-  const { parameter } = system.coupling;
+  const parameter = axis ?? system.coupling.parameter;
+  const also = Object.entries(fixed).map(([key, other]) => `${key}${other}-`);
   const { hidden, width: own } = preset.network ?? system.architecture;
   return {
-    id: `${name}-${parameter}${value}-${optimizer}-${weighting}-s${seed}`,
+    id: `${name}-${also.join('')}${parameter}${value}-${optimizer}-${weighting}-s${seed}`,
     system: name,
     variant: preset.variant,
     coupling: { name: parameter, value },
-    parameters: resolveParameters(system, { [parameter]: value }),
+    parameters: resolveParameters(system, { ...fixed, [parameter]: value }),
     network: { hidden: depth ?? hidden, width: width ?? own },
     ...hyperparametersFor(system, {
       ...{ optimizer, weighting, updateEvery, learningRate: lr },

@@ -176,10 +176,14 @@ class Work {
     }
   }
 
-  #tell({ id, diverged, final, best, epochs }: Summary): void {
+  #tell({ id, diverged, final, best, losses, epochs }: Summary): void {
     const text = diverged
       ? `diverged: ${diverged.term} is ${diverged.value} at epoch ${diverged.epoch} of ${epochs}`
-      : `error ${final.error?.toExponential(2)}, best ${best.error?.toExponential(2)} at ${best.epoch}`;
+      : final.error === null
+        ? `loss terms ${Object.entries(losses)
+            .map(([term, loss]) => `${term} ${loss?.toExponential(2)}`)
+            .join(', ')}`
+        : `error ${final.error.toExponential(2)}, best ${best.error?.toExponential(2)} at ${best.epoch}`;
     this.progress.note(`${id}: ${text}`);
   }
 

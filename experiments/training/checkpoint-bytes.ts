@@ -1,6 +1,7 @@
 /** Weights for others to read, and checkpoints from which training goes on bit for bit, as bytes. */
 import { type Run, type Stack, unflatten } from '../../systems/index.ts';
 import { encodeSafetensors, type Tensor, tensor } from '../disk/safetensors-bytes.ts';
+import { encodeSealed } from '../disk/seal.ts';
 import type { Snapshot } from './loop.ts';
 import type { TrainSettings } from './record.ts';
 
@@ -26,7 +27,7 @@ export function encodeCheckpoint(
   const tensors = new Map(
     Object.entries(values).map(([name, data]): [string, Tensor] => [name, tensor(data, shapes[name])]),
   );
-  return encodeSafetensors({ tensors, metadata: { epoch: String(epoch), settings: identity(settings) } });
+  return encodeSealed({ tensors, metadata: { epoch: String(epoch), settings: identity(settings) } });
 }
 
 /** weights.safetensors: `NET/W0`, `NET/b0`, ..; with several runs `seed-S/NET/W0`. */

@@ -6,6 +6,7 @@ import { momentsOf, type Run, type Stack, systemNamed } from '../../systems/inde
 import { exists } from '../disk/files.ts';
 import type { RunFolder } from '../disk/run-folder.ts';
 import { readSafetensors } from '../disk/safetensors.ts';
+import { unsealed } from '../disk/seal.ts';
 import { encodeCheckpoint, encodeWeights, identity } from './checkpoint-bytes.ts';
 import type { Snapshot } from './loop.ts';
 import type { FirstOrderSettings, TrainSettings } from './settings.ts';
@@ -32,7 +33,7 @@ function readSaved(out: string) {
     throw new CheckpointError(
       `${out} has no ${CHECKPOINT}: its run was stopped before the first; start again with another --out`,
     );
-  return readSafetensors(path);
+  return unsealed(readSafetensors(path), path, ['epoch', 'settings']);
 }
 
 /** Throws {@link CheckpointError}, SafetensorsError. */

@@ -1,9 +1,7 @@
 /** Trains a system: progress on stderr, a run folder with configuration, metrics, weights and a picture, a summary. */
-import { z } from 'zod';
 import type { Device, Library } from '../../engine/index.ts';
 import type { Run } from '../../systems/index.ts';
 import { asServed, type Choices } from '../adapter/choices.ts';
-import { RunFolderError } from '../disk/atomic.ts';
 import { openRunFolder, type RunFolder } from '../disk/run-folder.ts';
 import { draw } from '../show/draw.ts';
 import { startProgress } from '../show/progress.ts';
@@ -19,8 +17,9 @@ import {
   type Outcome,
   type Snapshot,
 } from './loop.ts';
+import { looksIn } from './metrics.ts';
 import type { Memory } from './plans.ts';
-import { FORMAT, type Line, parseLines, type Result, type RunRecord, type Summary } from './record.ts';
+import { FORMAT, type Line, type Result, type RunRecord, type Summary } from './record.ts';
 import {
   byTerm,
   DivergenceError,
@@ -63,7 +62,7 @@ export async function train(session: Session): Promise<TrainSummary> {
   const choices = resume ? asServed(settings.kernels ?? {}) : (session.choices ?? {});
   let trainer: RunTrainer | undefined;
   try {
-    linesOf(folder);
+    looksIn(folder);
     const backend = { device, library, versions, choices };
     trainer =
       settings.optimizer === 'gauss-newton'
@@ -76,19 +75,6 @@ export async function train(session: Session): Promise<TrainSummary> {
   } finally {
     folder.close();
     trainer?.destroy();
-  }
-}
-
-/** Throws {@link RunFolderError} where a line of the metrics is no look at a run. */
-function linesOf(folder: RunFolder): Line[] {
-  try {
-    return parseLines(folder.readMetrics());
-  } catch (error) {
-    if (!(error instanceof z.ZodError)) throw error;
-    const [line, ...key] = error.issues[0]!.path;
-    throw new RunFolderError(
-      `${folder.path}/metrics.jsonl: look ${Number(line) + 1} has no right ${key.join('.')}; mend it or choose another --out`,
-    );
   }
 }
 
@@ -110,7 +96,7 @@ async function trainInto(
   const { terms } = trainer;
   const { runs } = trainer.options.problem;
   const { score } = settings;
-  const records = recordsOf(linesOf(folder), runs, settings);
+  const records = recordsOf(looksIn(folder), runs, settings);
   const begun = await trainer.snapshot();
   const passed: number[] = [];
   const append = (line: Line, r: number) =>

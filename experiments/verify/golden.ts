@@ -205,6 +205,8 @@ function layersOf(tensors: Tensors, net: string, inputs: number, network: { hidd
 }
 
 function soapCase(file: string, json: z.infer<typeof soapSchema>, tensors: Tensors): SoapCase {
+  const there = tensors.names('grad/').length;
+  if (json.steps > there) throw new GoldenError(`${file}: tensor grad/${there + 1} is missing, steps is ${json.steps}`);
   const steps = Array.from({ length: json.steps }, (_, t) => t + 1);
   return {
     file,

@@ -2,7 +2,7 @@
  * Runs golden cases through the GPU programs and through the float64 interpreter. Tolerances: interpreter 1e-9; on the
  * GPU 1e-4 for losses and gradients, 1e-2 for trajectories, 1e-3 for SOAP; initial weights exact in float32.
  */
-import { compile, evaluate, graphOf, Program, simplify } from '../../engine/index.ts';
+import { compile, evaluate, graphOf, Program, type Source, simplify } from '../../engine/index.ts';
 import { REFRESH_EVERY } from '../../optim/index.ts';
 import {
   type Coordinates,
@@ -97,21 +97,8 @@ async function systemQuantities(golden: SystemCase, backend: Backend): Promise<Q
     ...thetas,
     weights: model.terms.map(() => 1),
   };
-  const names = Object.keys(source.outputs);
-
-  const graph = simplify(graphOf(Object.values(source.inputs), Object.values(source.outputs)));
-  const exact = evaluate(
-    graph,
-    Object.keys(source.inputs).map((name) => values[name]!),
-  );
-  const interpreted = Object.fromEntries(names.map((name, k) => [name, exact[k]!]));
-  const program = await Program.create(
-    backend.device,
-    compile(source, { ...backend, device: backend.device.capabilities }),
-  );
-  for (const [name, data] of Object.entries(values)) program.write(name, data);
-  const computed = await program.run(1, names);
-  program.destroy();
+  const interpreted = interpret(source, values);
+  const computed = await compute(source, values, backend);
 
   const quantities = [
     ...compareTerms('interpreter', golden, system, model.terms, interpreted, EXACT.interpreter),
@@ -120,6 +107,27 @@ async function systemQuantities(golden: SystemCase, backend: Backend): Promise<Q
   for (const [key, trajectory] of Object.entries(golden.trajectories))
     quantities.push(...(await trajectoryQuantities(key, trajectory, { problem, thetas }, backend)));
   return quantities;
+}
+
+type Named = Readonly<Record<string, ArrayLike<number>>>;
+
+/** Outputs of a source by the interpreter. */
+export function interpret({ inputs, outputs }: Source, values: Named, rounding: 'f64' | 'f32' = 'f64'): Named {
+  const given = Object.keys(inputs).map((name) => values[name]!);
+  const found = evaluate(simplify(graphOf(Object.values(inputs), Object.values(outputs))), given, rounding);
+  return Object.fromEntries(Object.keys(outputs).map((name, k) => [name, found[k]!]));
+}
+
+/** The same outputs by the device. */
+export async function compute(source: Source, values: Named, backend: Backend): Promise<Named> {
+  const plan = compile(source, { ...backend, device: backend.device.capabilities });
+  const program = await Program.create(backend.device, plan);
+  try {
+    for (const [name, data] of Object.entries(values)) program.write(name, data);
+    return await program.run(1, Object.keys(source.outputs));
+  } finally {
+    program.destroy();
+  }
 }
 
 function compareTerms(

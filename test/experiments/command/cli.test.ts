@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeSafetensors, readSafetensors, tensor } from '../../../experiments/disk/safetensors.ts';
+import { unsealed } from '../../../experiments/disk/seal.ts';
 import {
   builder,
   command,
@@ -129,7 +130,7 @@ describe('training', () => {
     cpSync(join(cwd, 'first'), join(cwd, 'bad'), { recursive: true });
     const path = join(cwd, 'bad', 'checkpoint.safetensors');
     const whole = readFileSync(path);
-    const { tensors, metadata } = readSafetensors(path);
+    const { tensors, metadata } = unsealed(readSafetensors(path), path, ['epoch', 'settings']);
     const said = (change: Record<string, string>) =>
       encodeSafetensors({ tensors, metadata: { ...metadata, ...change } });
     const settings = JSON.parse(metadata['settings']!);

@@ -4,7 +4,8 @@ import { resolve } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { BenchResult } from '../../../bench/bench.ts';
-import { compare, readResult } from '../../../bench/compare.ts';
+import { compare } from '../../../bench/compare.ts';
+import { readResult } from '../../../bench/result.ts';
 import { library } from '../../../kernels/index.ts';
 import { launch, visit, WITHOUT_GPU } from './chromium.ts';
 
