@@ -27,6 +27,7 @@ export function planOf({ name, code, buffers, workgroups, flops, bytes }: Shader
         code,
         bindings: buffers.map(({ written }, slot) => ({ slot, access: written ? 'read_write' : 'read' })),
         offsets: [],
+        immediate: false,
         workgroups,
         flops,
         bytes,

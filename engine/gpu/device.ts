@@ -28,6 +28,10 @@ export interface AdapterInfo {
   readonly limits: Readonly<Record<(typeof WANTED_LIMITS)[number], number>>;
   readonly subgroupMinSize: number;
   readonly subgroupMaxSize: number;
+  /** Bytes that go with the commands of a dispatch. */
+  readonly immediates: number;
+  /** Whether shaders check that they stay within their buffers. */
+  readonly boundsChecks: boolean;
 }
 
 export class Device {
@@ -53,6 +57,7 @@ export class Device {
       workgroupMemory: gpu.limits.maxComputeWorkgroupStorageSize,
       maxInvocations: gpu.limits.maxComputeInvocationsPerWorkgroup,
       maxStorageBuffers: gpu.limits.maxStorageBuffersPerShaderStage,
+      immediates: info.immediates,
       software: info.software,
     };
     this.#loss = gpu.lost.then(({ reason, message }) => {
@@ -118,18 +123,26 @@ function firstLine(message: string): string {
   return message.split('\n').find((line) => line.trim() !== '') ?? message;
 }
 
-/** The preferred adapter: a GPU where there is one. Throws {@link NoAdapterError}. */
-async function findAdapter(): Promise<GPUAdapter> {
+/** Names of all adapters; empty where they cannot be told. */
+export const adapterNames = async (): Promise<string[]> => (await host.adapterNames?.()) ?? [];
+
+/** The preferred adapter, a GPU where there is one, or the one that has `name` in its name. Throws {@link NoAdapterError}. */
+async function findAdapter(name?: string): Promise<{ adapter: GPUAdapter; gpu: GPU }> {
   let gpu: GPU;
   try {
-    gpu = await host.openGpu();
+    gpu = await host.openGpu(name);
   } catch (error) {
+    if (error instanceof NoAdapterError) throw error;
     throw new NoAdapterError(`${firstLine((error as Error).message)}; ${host.remedy}`, { cause: error });
   }
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' }).catch(() => null);
   if (!adapter) throw new NoAdapterError(`no WebGPU adapter: ${host.noAdapter}; ${host.remedy}`);
-  return adapter;
+  return { adapter, gpu };
 }
+
+/** Bytes of immediates that an adapter takes, where its shaders can read them. */
+const immediatesOf = (gpu: GPU, { limits }: GPUAdapter): number =>
+  gpu.wgslLanguageFeatures?.has('immediate_address_space') ? (limits.maxImmediateSize ?? 0) : 0;
 
 function limitsOf(limits: GPUSupportedLimits): AdapterInfo['limits'] {
   return Object.fromEntries(WANTED_LIMITS.map((name) => [name, limits[name]])) as AdapterInfo['limits'];
@@ -138,14 +151,16 @@ function limitsOf(limits: GPUSupportedLimits): AdapterInfo['limits'] {
 export interface DeviceOptions {
   /** Asks for no feature and no limit beyond what WebGPU promises of every adapter, as a browser may. */
   readonly least?: boolean;
+  /** A part of the adapter's name, in place of the preferred one; in Node. */
+  readonly adapter?: string;
 }
 
 /**
  * Opens the preferred adapter, with all it offers of the features and limits above unless `least` is set. Throws
  * {@link NoAdapterError}.
  */
-export async function openDevice({ least = false }: DeviceOptions = {}): Promise<Device> {
-  const adapter = await findAdapter();
+export async function openDevice({ least = false, adapter: named }: DeviceOptions = {}): Promise<Device> {
+  const { adapter, gpu: api } = await findAdapter(named);
   const {
     vendor,
     architecture,
@@ -156,7 +171,10 @@ export async function openDevice({ least = false }: DeviceOptions = {}): Promise
     subgroupMaxSize = 0,
   } = adapter.info;
   const features = least ? [] : WANTED_FEATURES.filter((feature) => adapter.features.has(feature));
-  const wanted = least ? {} : limitsOf(adapter.limits);
+  const immediates = least ? 0 : immediatesOf(api, adapter);
+  const wanted = least
+    ? {}
+    : { ...limitsOf(adapter.limits), ...(immediates > 0 ? { maxImmediateSize: immediates } : {}) };
   const gpu = await adapter.requestDevice({ label: 'tapir', requiredFeatures: features, requiredLimits: wanted });
   const name = description || device || [vendor, architecture].filter(Boolean).join(' ');
   return new Device(gpu, {
@@ -168,5 +186,7 @@ export async function openDevice({ least = false }: DeviceOptions = {}): Promise
     limits: limitsOf(gpu.limits),
     subgroupMinSize,
     subgroupMaxSize,
+    immediates,
+    boundsChecks: !host.unchecked?.(),
   });
 }

@@ -1,7 +1,14 @@
 /** What differs between Node and a browser when a device is opened and waited for. `#host` is the one that fits. */
 export interface Host {
-  /** The WebGPU implementation. Throws where there is none; the message says why. */
-  openGpu(): Promise<GPU>;
+  /**
+   * The WebGPU implementation, with an adapter that has this in its name where that can be chosen. Throws where there is
+   * none; the message says why.
+   */
+  openGpu(adapter?: string): Promise<GPU>;
+  /** Names of all adapters, where they can be told. */
+  adapterNames?(): Promise<string[]>;
+  /** Whether shaders were told not to check that they stay within their buffers; they do where this is absent. */
+  unchecked?(): boolean;
   /** Why there may be no adapter. */
   readonly noAdapter: string;
   /** What the user can do where there is no implementation or no adapter. */

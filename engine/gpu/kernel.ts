@@ -32,6 +32,8 @@ export interface Capabilities {
   readonly workgroupMemory: number;
   readonly maxInvocations: number;
   readonly maxStorageBuffers: number;
+  /** Bytes that a dispatch can be told with its commands, without a buffer; none unless stated. */
+  readonly immediates?: number;
   /** A CPU that plays a GPU (llvmpipe, SwiftShader): lanes are SIMD lanes, workgroup memory is ordinary memory. */
   readonly software: boolean;
 }

@@ -28,7 +28,7 @@ export function pack(
     else if (room) room.push(...bundle);
     else shared.push([...bundle]);
   }
-  return [...alone, ...shared].map(draftOf);
+  return [...alone, ...shared].map((pieces) => draftOf(pieces, device.immediates));
 }
 
 /** Characters of code, that of each kind once. */

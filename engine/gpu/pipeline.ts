@@ -3,7 +3,7 @@ import { GpuError } from './errors.ts';
 import type { Binding, PlannedDispatch } from './plan.ts';
 
 /** What a pipeline is made from. */
-interface Shader extends Pick<PlannedDispatch, 'scope' | 'kernel' | 'code' | 'offsets'> {
+interface Shader extends Pick<PlannedDispatch, 'scope' | 'kernel' | 'code' | 'offsets' | 'immediate'> {
   readonly bindings: readonly Pick<Binding, 'access'>[];
 }
 
@@ -20,7 +20,8 @@ export function pipelineOf(gpu: GPUDevice, dispatch: Shader): Promise<GPUCompute
 
 async function createPipeline(gpu: GPUDevice, dispatch: Shader): Promise<GPUComputePipeline> {
   const label = `${dispatch.kernel} ${dispatch.scope}`.trim();
-  const uniform = dispatch.offsets.length > 0 ? 1 : 0;
+  const { offsets, immediate } = dispatch;
+  const uniform = offsets.length > 0 && !immediate ? 1 : 0;
   const buffers = dispatch.bindings.map(
     ({ access }, k): GPUBindGroupLayoutEntry => ({
       binding: k + uniform,
@@ -32,7 +33,10 @@ async function createPipeline(gpu: GPUDevice, dispatch: Shader): Promise<GPUComp
     ...(uniform ? [{ binding: 0, visibility: GPUShaderStage.COMPUTE, buffer: { type: 'uniform' as const } }] : []),
     ...buffers,
   ];
-  const layout = gpu.createPipelineLayout({ bindGroupLayouts: [gpu.createBindGroupLayout({ entries })] });
+  const layout = gpu.createPipelineLayout({
+    bindGroupLayouts: [gpu.createBindGroupLayout({ entries })],
+    ...(immediate ? { immediateSize: 4 * offsets.length } : {}),
+  });
   const module = gpu.createShaderModule({ label, code: dispatch.code });
   try {
     return await gpu.createComputePipelineAsync({ label, layout, compute: { module, entryPoint: 'main' } });

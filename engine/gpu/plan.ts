@@ -43,6 +43,8 @@ export interface PlannedDispatch {
   readonly bindings: readonly Binding[];
   /** What the shader knows as `at`: starts of operands in elements and uniforms. */
   readonly offsets: readonly number[];
+  /** Whether they go with the commands rather than in a buffer. */
+  readonly immediate: boolean;
   readonly workgroups: readonly [number, number, number];
   readonly flops: number;
   readonly bytes: number;

@@ -38,6 +38,8 @@ interface Ready {
   readonly pipeline: GPUComputePipeline;
   readonly group: GPUBindGroup;
   readonly workgroups: readonly [number, number, number];
+  /** What `at` holds where it goes with the commands. */
+  readonly immediates: Uint32Array<ArrayBuffer> | undefined;
 }
 
 export class Program {
@@ -80,7 +82,7 @@ export class Program {
       owned.push(buffer);
       return buffer;
     };
-    const withOffsets = plan.dispatches.filter(({ offsets }) => offsets.length > 0);
+    const withOffsets = plan.dispatches.filter(({ offsets, immediate }) => offsets.length > 0 && !immediate);
     const stride = Math.max(
       OFFSET_ALIGNMENT,
       ...withOffsets.map(({ offsets }) => Math.ceil((4 * offsets.length) / OFFSET_ALIGNMENT) * OFFSET_ALIGNMENT),
@@ -108,16 +110,18 @@ export class Program {
         const ready = await Promise.all(
           plan.dispatches.map(async (dispatch): Promise<Ready> => {
             const pipeline = await pipelineOf(gpu, dispatch);
+            const uniform = withOffsets.includes(dispatch);
             const entries: GPUBindGroupEntry[] = dispatch.bindings.map(({ slot }, k) => ({
-              binding: k + (dispatch.offsets.length > 0 ? 1 : 0),
+              binding: k + (uniform ? 1 : 0),
               resource: { buffer: slots[slot]! },
             }));
-            if (dispatch.offsets.length > 0) {
+            if (uniform) {
               const place = { buffer: offsets, offset: withOffsets.indexOf(dispatch) * stride, size: stride };
               entries.unshift({ binding: 0, resource: place });
             }
             const group = gpu.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
-            return { pipeline, group, workgroups: dispatch.workgroups };
+            const immediates = dispatch.immediate ? Uint32Array.from(dispatch.offsets) : undefined;
+            return { pipeline, group, workgroups: dispatch.workgroups, immediates };
           }),
         );
         return new Program(device, plan, slots, owned, ready);
@@ -224,13 +228,11 @@ export class Program {
     const times: number[][] = this.#ready.map(() => []);
     for (let step = 0; step < steps; step++) {
       const encoder = gpu.createCommandEncoder();
-      this.#ready.forEach(({ pipeline, group, workgroups }, k) => {
+      this.#ready.forEach((ready, k) => {
         const pass = encoder.beginComputePass({
           timestampWrites: { querySet: queries, beginningOfPassWriteIndex: 2 * k, endOfPassWriteIndex: 2 * k + 1 },
         });
-        pass.setPipeline(pipeline);
-        pass.setBindGroup(0, group);
-        pass.dispatchWorkgroups(...workgroups);
+        dispatch(pass, ready);
         pass.end();
       });
       encoder.resolveQuerySet(queries, 0, 2 * count, buffer, 0);
@@ -262,11 +264,7 @@ export class Program {
 
   /** @internal Puts its dispatches into a pass. */
   encode(pass: GPUComputePassEncoder): void {
-    for (const { pipeline, group, workgroups } of this.#ready) {
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, group);
-      pass.dispatchWorkgroups(...workgroups);
-    }
+    for (const ready of this.#ready) dispatch(pass, ready);
   }
 
   /** @internal Where a value lies, in bytes, and how many float32 make up an element. */
@@ -296,6 +294,13 @@ export class Program {
   #bufferOf(name: string): GPUBuffer {
     return this.#slots[this.#valueOf(name).slot]!;
   }
+}
+
+function dispatch(pass: GPUComputePassEncoder, { pipeline, group, workgroups, immediates }: Ready): void {
+  pass.setPipeline(pipeline);
+  pass.setBindGroup(0, group);
+  if (immediates) pass.setImmediates(0, immediates);
+  pass.dispatchWorkgroups(...workgroups);
 }
 
 /** What float32 holds of pairs. */

@@ -186,5 +186,5 @@ fn main(@builtin(local_invocation_index) thread: u32) {
 }
 `;
   const bindings = [{ access: 'read' as const }, { access: 'read_write' as const }];
-  return { kernel: 'note', scope: name, code, offsets: [], bindings };
+  return { kernel: 'note', scope: name, code, offsets: [], immediate: false, bindings };
 }

@@ -48,6 +48,8 @@ export interface Draft {
   readonly roots: readonly { readonly root: number; readonly access: Access }[];
   /** Values of `at`: starts in elements and uniforms. */
   readonly offsets: readonly number[];
+  /** Whether these go with the commands rather than in a buffer. */
+  readonly immediate: boolean;
   readonly workgroups: readonly [number, number, number];
   readonly flops: number;
   readonly bytes: number;
@@ -128,13 +130,14 @@ export function bindingsOf(pieces: readonly Piece[]): { name: string; root: numb
   return [...bindings.values()];
 }
 
-/** The shader of pieces that share a dispatch. */
-export function draftOf(pieces: readonly Piece[]): Draft {
+/** The shader of pieces that share a dispatch; `immediates` as an adapter's capabilities say. */
+export function draftOf(pieces: readonly Piece[], immediates = 0): Draft {
   const bindings = bindingsOf(pieces);
   const offsets = pieces.flatMap((piece, k) =>
     valuesOf(piece).map(({ label, at }) => ({ field: pieces.length === 1 ? label : `${label}_${k}`, at })),
   );
-  const first = offsets.length > 0 ? 1 : 0;
+  const immediate = offsets.length > 0 && 4 * offsets.length <= immediates;
+  const first = offsets.length > 0 && !immediate ? 1 : 0;
   const threads = threadsOf(pieces);
   const { code, workgroups } = pieces.length === 1 ? single(pieces[0]!) : several(pieces);
   const divided = pieces.some((piece) => piece.subgroups && piece.threads < threads);
@@ -142,13 +145,13 @@ export function draftOf(pieces: readonly Piece[]): Draft {
   const shader: Code = [
     ...(pieces.some(({ subgroups }) => subgroups) ? ['enable subgroups;'] : []),
     ...(divided ? ['diagnostic(off, subgroup_uniformity);'] : []),
-    ...(first > 0
+    ...(offsets.length > 0
       ? [
           struct(
             'At',
             offsets.map(({ field }) => field),
           ),
-          '@group(0) @binding(0) var<uniform> at: At;',
+          immediate ? 'var<immediate> at: At;' : '@group(0) @binding(0) var<uniform> at: At;',
         ]
       : []),
     ...bindings.map(
@@ -166,6 +169,7 @@ export function draftOf(pieces: readonly Piece[]): Draft {
     code: wgsl(shader),
     roots: bindings.map(({ root, access }) => ({ root, access })),
     offsets: offsets.map(({ at }) => at),
+    immediate,
     workgroups,
     flops: total('flops'),
     bytes: total('bytes'),

@@ -12,6 +12,10 @@ export interface Fingerprint {
   readonly features: readonly string[];
   readonly limits: Readonly<Record<string, number>>;
   readonly subgroupSize: readonly [number, number];
+  /** Bytes that go with the commands of a dispatch; earlier figures do not say. */
+  readonly immediates?: number;
+  /** `off` where shaders were told not to check that they stay within their buffers. */
+  readonly boundsChecks?: 'off';
   readonly cpu: string;
   readonly cores: number;
   readonly memoryGiB: number;
@@ -34,6 +38,8 @@ export function fingerprint({ info }: Device): Fingerprint {
     features: info.features,
     limits: info.limits,
     subgroupSize: [info.subgroupMinSize, info.subgroupMaxSize],
+    immediates: info.immediates,
+    ...(info.boundsChecks ? {} : { boundsChecks: 'off' }),
     cpu: cpus()[0]?.model ?? 'unknown',
     cores: cpus().length,
     memoryGiB: Math.round(totalmem() / 2 ** 30),

@@ -1,11 +1,9 @@
-/** Commands that look: verify, check, list, doctor. */
+/** Commands that look: verify, check, list. */
 import { extname } from 'node:path';
 import { Command } from 'commander';
 import type { Library } from '../../engine/index.ts';
 import { doubleSingleLibrary, library } from '../../kernels/index.ts';
 import { type System, systemNamed, systems } from '../../systems/index.ts';
-import { computes, fingerprint } from '../adapter/fingerprint.ts';
-import { readCache, type TuneCache } from '../adapter/tune-cache.ts';
 import { holdsSystem, isSystemFile } from '../disk/system-file.ts';
 import { table } from '../show/table.ts';
 import { UsageError } from '../training/settings.ts';
@@ -171,45 +169,4 @@ export function listCommand(): Command {
       );
       say(`\n${table(['kernel', 'version', 'why'], kernels)}`, {});
     });
-}
-
-export function doctorCommand(): Command {
-  return new Command('doctor')
-    .description('what this machine offers, and whether it computes correctly')
-    .addOption(jsonOption())
-    .action(async ({ json }: Global) => {
-      const { works, print, tuned } = await withDevice(async (device) => ({
-        works: await computes(device),
-        print: fingerprint(device),
-        tuned: readCache(device),
-      }));
-      if (json) putJson({ ok: works, ...print, tuned: Object.keys(tuned).length });
-      else {
-        const rows = Object.entries(print).map(([name, value]) => [
-          name,
-          typeof value === 'object' && !Array.isArray(value)
-            ? Object.entries(value)
-                .map(([k, v]) => `${k} ${v}`)
-                .join(', ')
-            : [value].flat().join(', '),
-        ]);
-        say(
-          table(
-            ['', ''],
-            [
-              ...rows,
-              ['tuned', tunedText(tuned)],
-              ['computes', works ? 'yes' : 'NO: a doubled number came back wrong'],
-            ],
-          ).trimStart(),
-          {},
-        );
-      }
-      if (!works) process.exitCode = 1;
-    });
-}
-
-function tunedText(cache: TuneCache): string {
-  const days = Object.values(cache).map(({ measured }) => measured.slice(0, 10));
-  return days.length === 0 ? 'no: see tapir tune' : `${days.length} kernel calls, last on ${days.sort().at(-1)}`;
 }

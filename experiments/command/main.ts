@@ -1,7 +1,8 @@
 /** The command line: what a user types, in, and errors with a remedy, out. */
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { UserError } from '../../engine/index.ts';
-import { checkCommand, doctorCommand, listCommand, verifyCommand } from './look.ts';
+import { doctorCommand } from './doctor.ts';
+import { checkCommand, listCommand, verifyCommand } from './look.ts';
 import { ntkCommand } from './ntk.ts';
 import { reportCommand } from './report.ts';
 import { sweepCommand } from './sweep.ts';
@@ -25,8 +26,19 @@ export function tapir(...further: readonly Command[]): Command {
     doctorCommand(),
   ];
   for (const command of commands) program.addCommand(quiet(command));
+  program.addOption(adapterOption());
   return quiet(program).showSuggestionAfterError(true);
 }
+
+/** Chosen for this process and those that it starts. */
+const adapterOption = () =>
+  new Option(
+    '--adapter <name>',
+    'of any command: use the adapter with this in its name; doctor --all lists them',
+  ).argParser((name) => {
+    process.env['TAPIR_ADAPTER'] = name;
+    return name;
+  });
 
 /** Commander throws, and prints nothing of its own about errors. */
 function quiet(command: Command): Command {

@@ -97,6 +97,7 @@ export function trainCommand(): Command {
             versions: kernel ?? {},
             choices: resume === undefined ? tunedChoices(device, untuned) : {},
             settings,
+            notice: (text) => process.stderr.write(`${text}\n`),
             out: folder,
             resume: resume !== undefined,
             signal,

@@ -1,7 +1,7 @@
 /** Trains a system: progress on stderr, a run folder with configuration, metrics, weights and a picture, a summary. */
 import type { Device, Library } from '../../engine/index.ts';
 import type { Run } from '../../systems/index.ts';
-import { asServed, type Choices } from '../adapter/choices.ts';
+import { asServed, type Choices, pinsPassedOver } from '../adapter/choices.ts';
 import { openRunFolder, type RunFolder } from '../disk/run-folder.ts';
 import { draw } from '../show/draw.ts';
 import { startProgress } from '../show/progress.ts';
@@ -45,6 +45,8 @@ export interface Session {
   /** What a new run prefers; one that is resumed keeps to the versions that it was begun with. */
   readonly choices?: Choices;
   readonly settings: TrainSettings;
+  /** Told what a pinned version could not do. */
+  readonly notice?: (text: string) => void;
   readonly out: string;
   readonly resume: boolean;
   /** Aborted when the user asks to stop. */
@@ -70,6 +72,7 @@ export async function train(session: Session): Promise<TrainSummary> {
         : await Trainer.create({ ...settings, problem }, backend);
     if (resume) await trainer.restore(checkpointOf(session, trainer));
     folder.truncateMetrics(trainer.epoch);
+    for (const line of pinsPassedOver(trainer.kernels, versions)) session.notice?.(line);
     folder.writeConfig({ format: FORMAT, ...settings, kernels: trainer.kernels });
     return await trainInto(folder, trainer, session);
   } finally {

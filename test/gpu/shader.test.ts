@@ -249,3 +249,31 @@ describe('a SOAP step', () => {
       expect(relative([...gpu[name]!], [...software[name]!]), name).toBeLessThan(1e-6);
   });
 });
+
+describe('starts of operands', () => {
+  const source = () => {
+    const problem = seeded(thermoelasticity, resolveParameters(thermoelasticity), [1], { hidden: 1, width: 8 });
+    return stepSource({ ...hyperparametersFor(thermoelasticity, { optimizer: 'soap', weighting: 'none' }), problem })
+      .source;
+  };
+  const planFor = (immediates: number) =>
+    compile(source(), { library, device: { ...device.capabilities, immediates } });
+
+  it('go with the commands where they fit, in a buffer otherwise', () => {
+    const withStarts = planFor(64).dispatches.filter(({ offsets }) => offsets.length > 0);
+    for (const { offsets, immediate, code } of withStarts) {
+      expect(immediate).toBe(offsets.length <= 16);
+      expect(code).toContain(immediate ? 'var<immediate> at: At;' : '@binding(0) var<uniform> at: At;');
+    }
+    expect(withStarts.some(({ immediate }) => immediate)).toBe(true);
+    expect(planFor(0).dispatches.some(({ immediate }) => immediate)).toBe(false);
+    expect(planFor(4).dispatches.every(({ offsets, immediate }) => !immediate || offsets.length === 1)).toBe(true);
+  });
+
+  it('are the same either way', async () => {
+    const offered = device.capabilities.immediates ?? 0;
+    const [withCommands, inBuffers] = [planFor(offered), planFor(0)];
+    const values = valuesFor(source().inputs);
+    expect(await outputsOf(withCommands, values)).toEqual(await outputsOf(inBuffers, values));
+  });
+});

@@ -178,6 +178,34 @@ describe('bad input', () => {
   });
 });
 
+describe('an adapter by name', () => {
+  it('that is not there is refused, with the names of those that are', async () => {
+    const cwd = workplace();
+    expectRefusal(
+      await tapir(['doctor', '--adapter', 'zzz'], { cwd }),
+      /no adapter has zzz in its name; there are: \w/,
+    );
+  });
+
+  it('is one of those that doctor lists', async () => {
+    const cwd = workplace();
+    const all = JSON.parse((await tapir(['doctor', '--all', '--json'], { cwd })).stdout) as { adapter: string }[];
+    expect(all.length).toBeGreaterThan(0);
+    const name = all[0]!.adapter.split(/[ :(]/)[0]!;
+    const one = await tapir(['--adapter', name, 'doctor', '--json'], { cwd });
+    expect((JSON.parse(one.stdout) as { adapter: string }).adapter).toBe(all[0]!.adapter);
+  });
+});
+
+it('a pin that cannot serve a call says so, once', async () => {
+  const small = ['--epochs', '2', '--width', '4', '--depth', '1', '--seeds', '1,2', '--out', 'run'];
+  const { status, stderr } = await tapir(['train', 'thermoelasticity', ...small, '--kernel', 'matmul=block'], {
+    cwd: workplace(),
+  });
+  expect(status).toBe(0);
+  expect(stderr.match(/--kernel matmul=block cannot serve \d+ of \d+ calls/g)).toHaveLength(1);
+});
+
 describe('help', () => {
   it('lists the commands and says what each does', async () => {
     const cwd = workplace();
