@@ -11,7 +11,7 @@ import { benchKernels, type KernelRow } from './kernels.ts';
 import { benchLaplacian, type LaplacianRow } from './laplacian.ts';
 import { benchPeers, type OursRow, PEER_SYSTEMS, type PeerRow, type PeerSpec } from './peers.ts';
 import { measureRoofline, peakAgain, type Roofline, timestampsTell } from './roofline.ts';
-import { benchStack, HEIGHTS, type StackRow } from './stack.ts';
+import { benchStack, heightsOn, type StackRow } from './stack.ts';
 import { benchStep, type StepRow } from './steps.ts';
 import { type Clock, type Effort, QUICK, THOROUGH } from './timing.ts';
 import { ORIGINS, type Origin, originName, squares, squaresOf, workloads } from './workloads.ts';
@@ -216,7 +216,7 @@ export async function bench(device: Device, options: BenchOptions): Promise<Benc
     const stack: StackRow[] = [];
     for (const system of selection.stacks)
       for (const optimizer of optimizers)
-        stack.push(...(await benchStack(system, optimizer, { ...shared, heights: quick ? [1, 4] : HEIGHTS })));
+        stack.push(...(await benchStack(system, optimizer, { ...shared, heights: quick ? [1, 4] : heightsOn(device.capabilities) })));
     result = { ...result, stack };
   }
   if (selection.parts.includes('peers'))

@@ -1,4 +1,5 @@
 /** What stacking independent runs on the leading axis gains: steps of a run per second against the height of the stack. */
+import type { Capabilities } from '../engine/index.ts';
 import { type Backend, Trainer } from '../experiments/training/trainer.ts';
 import { type Optimizer, systemNamed } from '../systems/index.ts';
 import { type Contestant, interleaved, type Ratio, ratioOf } from './interleave.ts';
@@ -21,7 +22,9 @@ export interface StackRow {
   readonly bytes: number;
 }
 
-export const HEIGHTS: readonly number[] = [1, 2, 4, 12, 24];
+/** Heights worth measuring: a GPU takes all runs of a factorial at once. */
+export const heightsOn = ({ software }: Pick<Capabilities, 'software'>): readonly number[] =>
+  software ? [1, 2, 4, 12, 24] : [1, 2, 4, 12, 24, 90];
 
 export interface StackBench extends Backend {
   readonly effort: Effort;

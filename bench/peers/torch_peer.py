@@ -39,6 +39,38 @@ def compiled(problem, leaves):
     return torch.jit.trace(function, tuple(leaves), check_trace=False)
 
 
+class Graphed:
+    """Losses and gradient of their weighted sum, captured as a CUDA graph at the first call and replayed."""
+
+    def __init__(self, problem, leaves):
+        self.problem, self.leaves = problem, leaves
+        self.weights, self.graph = None, None
+
+    def compute(self):
+        losses = self.problem.losses(self.leaves, by_jets)
+        return losses, torch.autograd.grad((self.weights * losses).sum(), self.leaves)
+
+    def capture(self, weights):
+        count = len(self.problem.losses(self.leaves, by_jets))
+        self.weights = torch.ones(count, dtype=self.leaves[0].dtype, device=self.leaves[0].device) * weights
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(3):
+                self.compute()
+        torch.cuda.current_stream().wait_stream(side)
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph):
+            self.results = self.compute()
+
+    def __call__(self, weights):
+        if self.graph is None:
+            self.capture(weights)
+        self.weights.copy_(torch.as_tensor(weights, device=self.weights.device).expand_as(self.weights))
+        self.graph.replay()
+        return self.results
+
+
 def gradients(problem):
     """Variants of one gradient of the sum of the losses."""
 
@@ -64,21 +96,34 @@ def gradients(problem):
 
     eager = {f"eager, {name}": variant(lambda leaves, f=f: problem.losses(leaves, f)) for name, f in DERIVATIVES.items()}
     how = "torch.compile" if hasattr(torch, "compile") else "torch.jit.trace"
-    return {**eager, f"{how}, jets by hand": variant(trace())}
+    variants = {**eager, f"{how}, jets by hand": variant(trace())}
+    if problem.device == "cuda":
+        graphed = Graphed(problem, problem.leaves())
+
+        def replay(want):
+            losses, gradient = graphed(1.0)
+            return (losses.tolist(), flat(gradient)) if want else None
+
+        variants["CUDA graph, jets by hand"] = replay
+    return variants
 
 
 class Training:
     """Steps with grad-norm: weights of the terms from the norms of their gradients at steps 1, 1001, .."""
 
-    def __init__(self, problem, fields, per_term, optimizer):
+    def __init__(self, problem, fields, per_term, optimizer, graphed=False):
         self.problem, self.fields, self.per_term = problem, fields, per_term
         self.leaves = problem.leaves()
+        self.graph = Graphed(problem, self.leaves) if graphed else None
         self.optimizer = optimizer(self.leaves)
         self.steps, self.weights = 0, 1.0
 
     def __call__(self, want):
-        losses = self.problem.losses(self.leaves, self.fields)
         due = self.steps % UPDATE_EVERY == 0
+        if self.graph and not due:
+            losses, gradient = self.graph(self.weights)
+            return self.finish(losses, gradient, want)
+        losses = self.problem.losses(self.leaves, self.fields)
         if due or self.per_term:
             terms = [self.gradient(loss) for loss in losses]
             if due:
@@ -87,6 +132,9 @@ class Training:
             gradient = [sum(w * g for w, g in zip(self.weights, parts)) for parts in zip(*terms)]
         else:
             gradient = torch.autograd.grad((self.weights * losses).sum(), self.leaves)
+        return self.finish(losses, gradient, want)
+
+    def finish(self, losses, gradient, want):
         self.optimizer.step(gradient)
         self.steps += 1
         return (losses.tolist(), flat(gradient)) if want else None
@@ -111,13 +159,20 @@ def steps(problem, given):
     lr, betas = given["learningRate"], given["betas"]
     if given["work"] == "Adam step":
         optimizer = lambda leaves: Adam(leaves, lr)
-        return {f"foreach, {name}": Training(problem, f, False, optimizer) for name, f in DERIVATIVES.items()}
+        eager = {f"foreach, {name}": Training(problem, f, False, optimizer) for name, f in DERIVATIVES.items()}
+        graph = "foreach, gradient as a CUDA graph, jets by hand"
+        return {**eager, **with_graph(graph, problem, optimizer)}
     optimizer = lambda leaves: Soap(leaves, lr, betas)
     return {
         "a gradient for each term, double backward": Training(problem, by_double_backward, True, optimizer),
         "one gradient, double backward": Training(problem, by_double_backward, False, optimizer),
         "one gradient, jets by hand": Training(problem, by_jets, False, optimizer),
+        **with_graph("one gradient as a CUDA graph, jets by hand", problem, optimizer),
     }
+
+
+def with_graph(name, problem, optimizer):
+    return {name: Training(problem, by_jets, False, optimizer, graphed=True)} if problem.device == "cuda" else {}
 
 
 class Ensemble:

@@ -7,6 +7,7 @@ class Problem:
     """Parameters as leaves, one list [W, b, W, b, ..] per network, and what does not change: points [N,D], data [N,1]."""
 
     def __init__(self, given, device="cpu", dtype=torch.float32):
+        self.device = device
         self.tensor = lambda values: torch.tensor(values, dtype=dtype, device=device)
         self.columns = lambda values: self.tensor(values).t().contiguous()
         self.system, self.p = given["system"], given["parameters"]
@@ -123,7 +124,7 @@ def nernst_planck_poisson(nets, fields, points, data, p):
     plus = cp.laplacian + cp.first[0] * slope + cp.u * bend
     minus = cm.laplacian - cm.first[0] * slope - cm.u * bend
     poisson = p["epsilon"] ** 2 * bend + cp.u - cm.u
-    zeta = torch.tensor(p["zeta"], dtype=slope.dtype, device=slope.device)
+    zeta = slope.new_full((), p["zeta"])
     wanted = {"wall": (torch.exp(-zeta), torch.exp(zeta), zeta), "bulk": (1.0, 1.0, 0.0)}
     at_ends = sum(
         ((value(net, points[group]) - exact) ** 2).sum() for group, all in wanted.items() for net, exact in zip(nets, all)
@@ -143,7 +144,7 @@ def electroosmotic_flow(nets, fields, points, data, p):
         -q.first[1] + p["mu"] * v.laplacian,
         u.first[0] + v.first[1],
     ]
-    zeta = torch.tensor(p["zeta"], dtype=lap.dtype, device=lap.device)
+    zeta = lap.new_full((), p["zeta"])
     wall = torch.cat([value(net, points["wall"]) for net in nets], 1)
     side = torch.cat([value(net, points["side"]) for net in nets], 1)
     at_walls = torch.stack([zeta, torch.exp(-zeta), torch.exp(zeta), 0 * zeta, 0 * zeta])

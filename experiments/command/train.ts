@@ -3,7 +3,7 @@ import { Command, Option } from 'commander';
 import { library } from '../../kernels/index.ts';
 import { systems } from '../../systems/index.ts';
 import { tunedChoices } from '../adapter/tune-cache.ts';
-import { defaultRunFolder } from '../disk/run-folder.ts';
+import { checkRunFolder, defaultRunFolder } from '../disk/run-folder.ts';
 import { table } from '../show/table.ts';
 import { methods, optimizers, precisions, weightings } from '../training/hyperparameters.ts';
 import { memoryText } from '../training/plans.ts';
@@ -89,6 +89,7 @@ export function trainCommand(): Command {
         throw new UsageError(`--resume keeps the kernel versions of the run in ${resume}; leave out --untuned`);
       const settings = resume === undefined ? settingsFor(name, chosen) : resumedSettings(resume, name, chosen);
       const folder = resume ?? out ?? defaultRunFolder(settings.system);
+      checkRunFolder(folder, { resume: resume !== undefined });
       const summary = await interruptible((signal) =>
         withDevice((device) =>
           train({

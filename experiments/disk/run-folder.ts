@@ -39,13 +39,13 @@ export interface RunFolderOptions {
  * a run that is not to be resumed or none that is, is in use by another process, or cannot be written.
  */
 export function openRunFolder(path: string, { resume }: RunFolderOptions): RunFolder {
-  checkContents(path, resume);
+  checkRunFolder(path, { resume });
   const made = firstMissing(path);
   try {
     mkdirSync(path, { recursive: true });
     const unlock = lock(path);
     try {
-      checkContents(path, resume);
+      checkRunFolder(path, { resume });
       if (resume) dropTornLine(join(path, METRICS));
     } catch (error) {
       unlock();
@@ -100,14 +100,15 @@ export function defaultRunFolder(system: string, now = new Date(), base = 'runs'
   return `${path}-${number}`;
 }
 
-function checkContents(path: string, resume: boolean): void {
+/** Throws {@link RunFolderError} where a run cannot begin, or go on, in a folder. Writes nothing. */
+export function checkRunFolder(path: string, { resume }: RunFolderOptions): void {
   if (existsSync(path) && !statSync(path).isDirectory())
     throw new RunFolderError(`${path} is a file; choose a folder with --out`);
   if (resume && !existsSync(join(path, CONFIG)))
     throw new RunFolderError(`${path} holds no run to resume; check --out, or leave out --resume to start one`);
   if (!resume && [CONFIG, METRICS].some((name) => existsSync(join(path, name))))
     throw new RunFolderError(`${path} already holds a run; continue it with --resume or choose another --out`);
-  for (const name of OUTPUTS) checkFile(join(path, name));
+  checkPlaces(path, OUTPUTS);
 }
 
 /**
