@@ -216,7 +216,12 @@ export async function bench(device: Device, options: BenchOptions): Promise<Benc
     const stack: StackRow[] = [];
     for (const system of selection.stacks)
       for (const optimizer of optimizers)
-        stack.push(...(await benchStack(system, optimizer, { ...shared, heights: quick ? [1, 4] : heightsOn(device.capabilities) })));
+        stack.push(
+          ...(await benchStack(system, optimizer, {
+            ...shared,
+            heights: quick ? [1, 4] : heightsOn(device.capabilities),
+          })),
+        );
     result = { ...result, stack };
   }
   if (selection.parts.includes('peers'))
