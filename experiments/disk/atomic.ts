@@ -1,23 +1,21 @@
-/** Writing so that nothing is left half done: whole files, whole lines, whole folders, one process at a time. */
+/** Writing so that nothing is left half done: whole files, whole lines, whole folders. */
 import {
   appendFileSync,
   closeSync,
   existsSync,
   fsyncSync,
+  linkSync,
   mkdirSync,
   openSync,
-  readFileSync,
   renameSync,
   rmSync,
   statSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { hostname } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { UserError } from '../../engine/index.ts';
-
-const LOCK = '.lock';
+import { temporaryName } from './owner.ts';
 
 /** A run folder that cannot be used; the message is one line and names the remedy. */
 export class RunFolderError extends UserError {
@@ -45,19 +43,63 @@ export function failure(path: string, error: unknown): RunFolderError {
 
 /** Whoever looks finds the old file or the whole new one. */
 export function replaceFile(path: string, contents: string | Uint8Array): void {
-  const temporary = `${path}.${process.pid}.tmp`;
+  const temporary = temporaryName(path);
   try {
-    const descriptor = openSync(temporary, 'w');
-    try {
-      writeFileSync(descriptor, contents);
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
+    writeThrough(temporary, contents);
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
     throw error;
+  }
+}
+
+/** What file systems without hard links say. */
+const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'];
+
+/** Makes a file that appears whole; false where there is one: of several processes at once, one makes it. */
+export function createFile(path: string, contents: string): boolean {
+  const temporary = temporaryName(path);
+  try {
+    writeThrough(temporary, contents);
+    linkSync(temporary, path);
+    return true;
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    // NFS may repeat a request whose answer was lost: then the link is there, and counts.
+    if (code === 'EEXIST') return statSync(temporary).nlink === 2;
+    if (!NO_LINKS.includes(code)) throw error;
+  } finally {
+    rmSync(temporary, { force: true });
+  }
+  return createExclusively(path, contents);
+}
+
+function createExclusively(path: string, contents: string): boolean {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, 'wx');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+  try {
+    writeFileSync(descriptor, contents);
+  } catch (error) {
+    rmSync(path, { force: true });
+    throw error;
+  } finally {
+    closeSync(descriptor);
+  }
+  return true;
+}
+
+function writeThrough(path: string, contents: string | Uint8Array): void {
+  const descriptor = openSync(path, 'w');
+  try {
+    writeFileSync(descriptor, contents);
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
   }
 }
 
@@ -100,75 +142,4 @@ export function attempt<T>(path: string, action: () => T): T {
   } catch (error) {
     throw failure(path, error);
   }
-}
-
-/** Locks held by this process: another process may have had the same number before. */
-const held = new Set<string>();
-
-/** Takes the lock of a folder and returns what gives it back. Throws {@link RunFolderError} where another process has it. */
-export function lock(folder: string): () => void {
-  const path = join(resolve(folder), LOCK);
-  const mine = `${process.pid} ${hostname()}\n`;
-  if (!createExclusively(path, mine)) {
-    takeStale(folder, path);
-    if (!createExclusively(path, mine)) throw inUse(folder, path, readFileSync(path, 'utf8'));
-  }
-  held.add(path);
-  return () => {
-    if (held.delete(path)) rmSync(path, { force: true });
-  };
-}
-
-function createExclusively(path: string, contents: string): boolean {
-  let descriptor: number;
-  try {
-    descriptor = openSync(path, 'wx');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
-  }
-  try {
-    writeFileSync(descriptor, contents);
-  } catch (error) {
-    rmSync(path, { force: true });
-    throw error;
-  } finally {
-    closeSync(descriptor);
-  }
-  return true;
-}
-
-/** Moves away the lock of a dead process; puts it back if meanwhile another process took it over. */
-function takeStale(folder: string, path: string): void {
-  const found = readFileSync(path, 'utf8');
-  if (held.has(path) || !isStale(found)) throw inUse(folder, path, found);
-  const aside = `${path}.${process.pid}`;
-  renameSync(path, aside);
-  const moved = readFileSync(aside, 'utf8');
-  if (moved !== found) {
-    renameSync(aside, path);
-    throw inUse(folder, path, moved);
-  }
-  rmSync(aside);
-}
-
-function isStale(contents: string): boolean {
-  const [, id, host] = /^(\d+) (.*)\n$/.exec(contents) ?? [];
-  if (id === undefined || host !== hostname()) return false;
-  const pid = Number(id);
-  if (pid === process.pid) return true;
-  try {
-    process.kill(pid, 0);
-    return false;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ESRCH';
-  }
-}
-
-function inUse(folder: string, path: string, contents: string): RunFolderError {
-  const [pid = '', host = ''] = contents.trim().split(' ');
-  const holder = pid ? `process ${pid}${host && host !== hostname() ? ` on ${host}` : ''}` : 'another process';
-  return new RunFolderError(
-    `${folder} is in use by ${holder}; wait for it, choose another --out, or remove ${path} if it is gone`,
-  );
 }

@@ -2,8 +2,9 @@
 
 import { appendFileSync, existsSync, mkdirSync, rmdirSync, statSync, truncateSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { appendLine, attempt, failure, lock, RunFolderError, replaceFile } from './atomic.ts';
+import { appendLine, attempt, failure, RunFolderError, replaceFile } from './atomic.ts';
 import { readBytes, readText, reasonOf } from './files.ts';
+import { type Lock, lock } from './lock.ts';
 
 const CONFIG = 'config.json';
 const METRICS = 'metrics.jsonl';
@@ -43,42 +44,46 @@ export function openRunFolder(path: string, { resume }: RunFolderOptions): RunFo
   const made = firstMissing(path);
   try {
     mkdirSync(path, { recursive: true });
-    const unlock = lock(path);
+    const held = lock(path);
     try {
       checkRunFolder(path, { resume });
       if (resume) dropTornLine(join(path, METRICS));
     } catch (error) {
-      unlock();
+      held.release();
       throw error;
     }
-    return runFolder(path, () => {
-      unlock();
-      removeEmpty(path, made);
-    });
+    return runFolder(path, held, made);
   } catch (error) {
     removeEmpty(path, made);
     throw failure(path, error);
   }
 }
 
-function runFolder(path: string, close: () => void): RunFolder {
+function runFolder(path: string, held: Lock, made: string | undefined): RunFolder {
   const metrics = join(path, METRICS);
-  const write = (name: string, contents: string | Uint8Array) =>
-    attempt(path, () => replaceFile(join(path, name), contents));
+  const writing = (action: () => void) =>
+    attempt(path, () => {
+      held.check();
+      action();
+    });
+  const write = (name: string, contents: string | Uint8Array) => writing(() => replaceFile(join(path, name), contents));
   const readMetrics = () => attempt(path, () => parseLines(metrics));
   return {
     path,
     writeConfig: (config) => write(CONFIG, pretty(config)),
     writeSummary: (summary) => write(SUMMARY, pretty(summary)),
     writeFile: write,
-    appendMetrics: (line) => attempt(path, () => appendLine(metrics, JSON.stringify(line))),
+    appendMetrics: (line) => writing(() => appendLine(metrics, JSON.stringify(line))),
     readMetrics,
     truncateMetrics(epoch) {
       const all = readMetrics();
       const kept = all.filter((line) => typeof line['epoch'] !== 'number' || line['epoch'] <= epoch);
       if (kept.length < all.length) write(METRICS, kept.map((line) => `${JSON.stringify(line)}\n`).join(''));
     },
-    close,
+    close() {
+      held.release();
+      removeEmpty(path, made);
+    },
   };
 }
 

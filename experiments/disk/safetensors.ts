@@ -1,6 +1,6 @@
 /** Safetensors files: read whole, written in one step. */
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { basename } from 'node:path';
+import { replaceFile } from './atomic.ts';
 import { readBytes } from './files.ts';
 import { encodeSafetensors, parseSafetensors, SafetensorsError, type SafetensorsFile } from './safetensors-bytes.ts';
 
@@ -29,22 +29,9 @@ function reason(error: unknown): string {
  */
 export function writeSafetensors(path: string, contents: SafetensorsFile): void {
   const bytes = encodeSafetensors(contents, basename(path));
-  const temporary = `${path}.${process.pid}.tmp`;
   try {
-    writeThrough(temporary, bytes);
-    renameSync(temporary, path);
+    replaceFile(path, bytes);
   } catch (error) {
-    rmSync(temporary, { force: true });
     throw new SafetensorsError(`${path} cannot be written: ${reason(error)}`, { cause: error });
-  }
-}
-
-function writeThrough(path: string, bytes: Uint8Array): void {
-  const descriptor = openSync(path, 'w');
-  try {
-    for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at);
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
   }
 }

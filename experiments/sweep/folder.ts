@@ -6,8 +6,10 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import type { Choices } from '../adapter/choices.ts';
-import { appear, attempt, type Files, lock, RunFolderError, replaceFile } from '../disk/atomic.ts';
+import { appear, attempt, createFile, type Files, RunFolderError, replaceFile } from '../disk/atomic.ts';
 import { exists, isFolder, makeFolder, namesIn, readText, remove } from '../disk/files.ts';
+import { type Lock, lock } from '../disk/lock.ts';
+import { temporary, temporaryName } from '../disk/owner.ts';
 import { UsageError } from '../training/settings.ts';
 import type { SweepPlan } from './plan.ts';
 import { type RunPlan, runPlanSchema } from './presets.ts';
@@ -55,6 +57,8 @@ export class SweepFolder {
   readonly path: string;
   /** Kernel versions that the runs prefer. */
   readonly choices: Choices;
+  /** Locks of groups that this process has. */
+  readonly #locks = new Map<string, Lock>();
 
   private constructor(path: string, choices: Choices) {
     this.path = path;
@@ -87,8 +91,10 @@ export class SweepFolder {
     const record = { format: FORMAT, created: new Date().toISOString(), command, choices, ...rest };
     attempt(path, () => {
       for (const name of ['runs', 'groups']) makeFolder(join(path, name));
-      if (!exists(join(path, PLAN))) replaceFile(join(path, PLAN), `${JSON.stringify(record, null, 1)}\n`);
+      if (!exists(join(path, PLAN))) createFile(join(path, PLAN), `${JSON.stringify(record, null, 1)}\n`);
+      for (const name of namesIn(path)) if (temporary(name) === 'abandoned') remove(join(path, name));
     });
+    SweepFolder.check(path, plan);
     return new SweepFolder(path, readSweep(path).choices ?? {});
   }
 
@@ -100,10 +106,11 @@ export class SweepFolder {
   /** Writes a finished run in one step; leaves one that is there already, and returns false then. */
   writeRun(id: string, files: Files): boolean {
     if (this.finished(id)) return false;
-    const draft = join(this.path, 'runs', `.${id}.${process.pid}.tmp`);
     return this.#attempt(() => {
+      if (!exists(join(this.path, PLAN)))
+        throw new RunFolderError(`${this.path} was removed under way; start again, or choose another --out`);
       try {
-        appear(join(this.path, 'runs', id), draft, files);
+        appear(join(this.path, 'runs', id), temporaryName(join(this.path, 'runs', `.${id}`)), files);
         return true;
       } catch (error) {
         if (!this.finished(id)) throw error;
@@ -112,22 +119,34 @@ export class SweepFolder {
     });
   }
 
-  /** Locks a group and removes what a killed process left of it. Returns what unlocks it, or why another process has it. */
+  /** Whether a killed process left anything of a group whose runs are all there. */
+  littered(id: string): boolean {
+    return this.#attempt(() => namesIn(this.#group(id)).length > 0);
+  }
+
+  /**
+   * Locks a group and removes what a killed process left half done of it and of `runs`, which are all of its runs.
+   * Returns what unlocks it, or why another process has it.
+   */
   lockGroup(id: string, runs: readonly RunPlan[]): (() => void) | string {
     const path = this.#group(id);
     return this.#attempt(() => {
       makeFolder(path);
-      let unlock: () => void;
+      let held: Lock;
       try {
-        unlock = lock(path);
+        held = lock(path);
       } catch (error) {
         if (error instanceof RunFolderError) return error.message;
         throw error;
       }
-      const drafts = new RegExp(`^\\.(${runs.map((run) => run.id.replaceAll('.', '\\.')).join('|')})\\.\\d+\\.tmp$`);
-      for (const name of namesIn(join(this.path, 'runs'))) if (drafts.test(name)) remove(join(this.path, 'runs', name));
-      for (const name of namesIn(path)) if (name.endsWith('.tmp')) remove(join(path, name));
-      return unlock;
+      const drafts = new Set(runs.map((run) => `.${run.id}`));
+      for (const name of namesIn(join(this.path, 'runs')))
+        if (temporary(name) && drafts.has(name.replace(/\.[^.]*\.tmp$/, ''))) remove(join(this.path, 'runs', name));
+      this.#locks.set(id, held);
+      return () => {
+        this.#locks.delete(id);
+        held.release();
+      };
     });
   }
 
@@ -142,7 +161,10 @@ export class SweepFolder {
   }
 
   writeCheckpoint(id: string, name: string, bytes: Uint8Array): void {
-    this.#attempt(() => replaceFile(join(this.#group(id), `${name}.safetensors`), bytes));
+    this.#attempt(() => {
+      this.#locks.get(id)?.check();
+      replaceFile(join(this.#group(id), `${name}.safetensors`), bytes);
+    });
   }
 
   dropCheckpoint(id: string, name: string): void {

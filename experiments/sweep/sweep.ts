@@ -59,8 +59,11 @@ export async function sweep(session: SweepSession): Promise<SweepOutcome> {
   try {
     for (const group of groups) {
       if (signal.aborted) break;
-      const unlock = work.pending(group).length > 0 ? folder.lockGroup(group.id, plan.runs) : () => {};
+      const pending = work.pending(group).length > 0;
+      if (!pending && !folder.littered(group.id)) continue;
+      const unlock = folder.lockGroup(group.id, wholeOf(plan, group).runs);
       if (typeof unlock === 'string') {
+        if (!pending) continue;
         busy.push(group.id);
         work.progress.note(unlock);
         continue;
@@ -87,6 +90,9 @@ export async function sweep(session: SweepSession): Promise<SweepOutcome> {
     runs,
   };
 }
+
+/** A group with those of its runs, too, that were not selected. */
+const wholeOf = ({ groups }: SweepPlan, group: Group): Group => groups.find(({ id }) => id === group.id)!;
 
 /** The selected groups, and how far they are. */
 class Work {
@@ -125,10 +131,9 @@ class Work {
   /** Trains what is missing of a group: first what checkpoints hold, then the rest. */
   async train(group: Group): Promise<Summary[]> {
     const summaries: Summary[] = [];
-    for (const from of this.#pending(group)) {
+    for (const from of this.#folder.checkpoints(group.id)) {
       const { ids, epoch } = peekState(from);
-      const whole = this.#session.plan.groups.find(({ id }) => id === group.id)!;
-      const runs = whole.runs.filter(({ id }) => ids.includes(id));
+      const runs = wholeOf(this.#session.plan, group).runs.filter(({ id }) => ids.includes(id));
       if (runs.every(({ id }) => this.#folder.finished(id))) this.#folder.dropCheckpoint(group.id, stackName(runs));
       else if (runs.some(({ id }) => this.#units.has(id))) {
         this.progress.note(`${group.id} goes on from epoch ${epoch}`);
@@ -139,10 +144,6 @@ class Work {
     const rest = this.pending(group);
     if (rest.length > 0) summaries.push(...(await this.#stack({ ...group, runs: rest })));
     return summaries;
-  }
-
-  #pending(group: Group): string[] {
-    return this.pending(group).length > 0 ? this.#folder.checkpoints(group.id) : [];
   }
 
   /** Trains a stack; in halves where its buffers are larger than the adapter's. */

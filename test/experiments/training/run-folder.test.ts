@@ -102,10 +102,14 @@ describe('the lock', () => {
   it('keeps out a second run, of this process or another', () => {
     const path = runAt('run');
     const folder = openRunFolder(path, { resume: true });
-    expect(messageOf(() => openRunFolder(path, { resume: true }))).toMatch(`in use by process ${process.pid};`);
+    expect(messageOf(() => openRunFolder(path, { resume: true }))).toMatch(
+      new RegExp(`in use by process ${process.pid} on ${hostname()} since \\S+Z; wait for it`),
+    );
     folder.close();
     writeFileSync(join(path, '.lock'), `${process.ppid} ${hostname()}\n`);
-    expect(messageOf(() => openRunFolder(path, { resume: true }))).toMatch(`in use by process ${process.ppid};`);
+    expect(messageOf(() => openRunFolder(path, { resume: true }))).toMatch(
+      `in use by process ${process.ppid} on ${hostname()};`,
+    );
     writeFileSync(join(path, '.lock'), `${deadPid()} another-machine\n`);
     expect(messageOf(() => openRunFolder(path, { resume: true }))).toMatch(/on another-machine; .*remove .*\.lock/);
     expect(existsSync(join(path, '.lock'))).toBe(true);
@@ -118,7 +122,7 @@ describe('the lock', () => {
     const path = runAt('run');
     writeFileSync(join(path, '.lock'), `${pid()} ${hostname()}\n`);
     const folder = openRunFolder(path, { resume: true });
-    expect(readFileSync(join(path, '.lock'), 'utf8')).toBe(`${process.pid} ${hostname()}\n`);
+    expect(readFileSync(join(path, '.lock'), 'utf8')).toMatch(`${process.pid} ${hostname()} `);
     folder.close();
     expect(readdirSync(path).sort()).toEqual(['config.json', 'metrics.jsonl']);
   });
