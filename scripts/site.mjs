@@ -54,7 +54,7 @@ export async function buildSite(folder) {
   cpSync(join(root, 'test', 'golden'), join(folder, 'golden'), { recursive: true });
   cpSync(join(root, 'bench', 'results', 'llvmpipe.json'), join(folder, 'recorded', 'bench-llvmpipe.json'));
   cpSync(join(root, 'results', 'couplings', 'thermoelasticity.svg'), join(folder, 'recorded', 'thermoelasticity.svg'));
-  for (const room of ['engine', 'systems']) copySources(join(root, room), join(folder, 'source', room));
+  for (const room of ['engine', 'systems', 'test/walk']) copySources(join(root, room), join(folder, 'source', room));
 }
 
 /** The code that the page speaks of, as text that every server gives and every browser shows. */

@@ -6,8 +6,10 @@ import { deviceOr } from '../shared/device.ts';
 import { byId, el } from '../shared/dom.ts';
 import { clearMistake, showMistake } from '../shared/mistake.ts';
 import { Highlight } from './highlight.ts';
+import { comparisons, lessons, stepNamed } from './lessons.ts';
 import { planOf } from './plan.ts';
 import { simplificationOf } from './simplification.ts';
+import { type At, tour } from './tour.ts';
 import {
   graphOfTrace,
   MAX_ORDER,
@@ -23,7 +25,7 @@ import {
 import { float64Values, gpuValues, type InputValues } from './values.ts';
 import { graphView, outputsView, scheduleView, tapeView } from './views.ts';
 
-const EXAMPLES = ['x*sin(x)', 'exp(-x^2)', 'tanh(2*x - 1)', 'x*y + sin(x*y)', 'sqrt(1 + x^2)'];
+const EXAMPLES = ['x*sin(x)', 'exp(-(x^2))', 'tanh(2*x - 1)', 'x*y + sin(x*y)', 'sqrt(1 + x^2)'];
 const START: { formula: string; applied: readonly Rule[] } = { formula: 'x*sin(x)', applied: ['grad', 'grad'] };
 
 interface State {
@@ -31,6 +33,8 @@ interface State {
   formula: string;
   applied: readonly Rule[];
   values: InputValues;
+  /** Where in the guided tour, while what is shown is what its step shows. */
+  at?: At | undefined;
 }
 
 const formula = el('input', { type: 'text', id: 'formula', spellcheck: 'false', autocomplete: 'off' });
@@ -65,7 +69,14 @@ const schedulePlace = el('div', { id: 'schedule' });
 const valuesPlace = el('div', { id: 'outputs' });
 const gpuPlace = el('div', { id: 'gpu' });
 
+const guide = tour((at) => {
+  const step = at && lessons[at.lesson]!.steps[at.step]!;
+  state = step ? { formula: step.formula, applied: step.applied, values: {}, at } : { ...state, at };
+  restart();
+});
+
 byId('app', HTMLDivElement).append(
+  guide.element,
   el(
     'section',
     { class: 'panel', 'aria-label': 'What to look at' },
@@ -128,12 +139,22 @@ function fromAddress(): State {
     return name.startsWith('at.') && Number.isFinite(value) ? [[name.slice(3), value] as const] : [];
   });
   const given = parameters.get('f');
-  return given === null ? { ...START, values: {} } : { formula: given, applied, values: Object.fromEntries(values) };
+  if (given === null) return { ...START, values: {} };
+  return { formula: given, applied, values: Object.fromEntries(values), at: stepNamed(parameters.get('tour')) };
 }
 
 function toAddress(): void {
   const at = Object.fromEntries(Object.entries(state.values).map(([name, value]) => [`at.${name}`, value]));
-  writeState({ f: state.formula, d: state.applied.join(',') || undefined, ...at });
+  const place = state.at && `${state.at.lesson + 1}.${state.at.step + 1}`;
+  writeState({ tour: place, f: state.formula, d: state.applied.join(',') || undefined, ...at });
+}
+
+/** Shows a state that came from elsewhere than the formula's own field. */
+function restart(): void {
+  formula.value = state.formula;
+  choice.value = [...choice.options].some(({ value }) => value === state.formula) ? state.formula : '';
+  toAddress();
+  draw();
 }
 
 function traceOf({ formula: text, applied }: State): Trace {
@@ -152,7 +173,7 @@ function valuesOf(trace: Trace): InputValues {
 }
 
 function apply(applied: readonly Rule[]): void {
-  state = { ...state, applied };
+  state = { ...state, applied, at: undefined };
   toAddress();
   draw();
 }
@@ -161,6 +182,7 @@ function draw(): void {
   for (const [k, button] of derive.entries()) button.disabled = orderOf([...state.applied, rules[k]!]) > MAX_ORDER;
   undo.disabled = state.applied.length === 0;
   order.textContent = `derivatives up to order ${orderOf(state.applied)} of ${MAX_ORDER}`;
+  guide.show(state.at);
   let trace: Trace;
   try {
     trace = traceOf(state);
@@ -169,6 +191,8 @@ function draw(): void {
     return;
   }
   clearMistake(formula, mistake);
+  const step = state.at && lessons[state.at.lesson]!.steps[state.at.step];
+  guide.compare(step ? comparisons(step, trace, valuesOf(trace)) : []);
   drawNumbers(trace);
   drawTrace(trace);
 }
@@ -228,7 +252,8 @@ function drawTrace(trace: Trace): void {
       el('button', { type: 'button', onclick: () => choose(k) }, `${name}: ${nodes}`),
     ),
   );
-  choose(steps.length - 1);
+  const wanted = state.at && lessons[state.at.lesson]!.steps[state.at.step]!.pass;
+  choose(wanted ?? steps.length - 1);
   schedulePlace.replaceChildren(scheduleView(planOf(trace, device), highlight));
 
   if (!valuesPlace.hasChildNodes() || !device) valuesPlace.replaceChildren(outputsView(trace, given, exact, undefined));
@@ -244,25 +269,21 @@ function drawTrace(trace: Trace): void {
 }
 
 formula.addEventListener('input', () => {
-  state = { ...state, formula: formula.value, values: {} };
+  state = { ...state, formula: formula.value, values: {}, at: undefined };
   choice.value = '';
   toAddress();
   draw();
 });
 choice.addEventListener('change', () => {
   if (choice.value === '') return;
-  formula.value = choice.value;
-  state = { ...state, formula: choice.value, values: {} };
-  toAddress();
-  draw();
+  state = { ...state, formula: choice.value, values: {}, at: undefined };
+  restart();
 });
 onState(() => {
   state = fromAddress();
-  formula.value = state.formula;
-  draw();
+  restart();
 });
 
-formula.value = state.formula;
-draw();
+restart();
 device = await deviceOr(gpuPlace);
 if (device) draw();

@@ -1,11 +1,13 @@
-/** Lines and heat maps on a canvas, in the colours of the page. */
+/** Lines on a canvas, in the colours of the page. */
+
+export type Colour = 0 | 1 | 2 | 3;
 
 export interface Series {
   readonly label: string;
   readonly x: ArrayLike<number>;
   readonly y: ArrayLike<number>;
-  /** Number of the page's series colour, 1 or 2; 0 is ink, for what others are compared with. */
-  readonly colour: 0 | 1 | 2;
+  /** Number of the page's series colour; 0 is ink, for what others are compared with. */
+  readonly colour: Colour;
   readonly dashed?: boolean;
 }
 
@@ -22,7 +24,7 @@ export function chartCanvas(label: string): HTMLCanvasElement {
   return canvas;
 }
 
-const colourOf = (style: CSSStyleDeclaration, colour: 0 | 1 | 2) =>
+const colourOf = (style: CSSStyleDeclaration, colour: Colour) =>
   style.getPropertyValue(colour === 0 ? '--ink' : `--series-${colour}`).trim();
 
 /** Fits the drawing to the canvas as shown, in device pixels; its width in CSS pixels, or nothing while it is hidden. */
@@ -49,7 +51,8 @@ function rangeOf(series: readonly Series[], of: 'x' | 'y', usable: (value: numbe
   return low === high ? [low - 0.5, high + 0.5] : [low, high];
 }
 
-const short = (value: number) => (value === 0 ? '0' : String(Number(value.toPrecision(2))));
+/** Two digits. */
+export const short = (value: number) => (value === 0 ? '0' : String(Number(value.toPrecision(2))));
 
 /** Lines over x; `log`: y by its logarithm, what is not positive left out. */
 export function drawLines(canvas: HTMLCanvasElement, series: readonly Series[], { log = false } = {}): void {
@@ -103,33 +106,4 @@ export function drawLines(canvas: HTMLCanvasElement, series: readonly Series[], 
     context.stroke();
   }
   context.setLineDash([]);
-}
-
-/** Values at points of the plane as coloured squares, blue below 0 to yellow above, over the range of `scale`. */
-export function drawPlane(
-  canvas: HTMLCanvasElement,
-  xs: ArrayLike<number>,
-  ys: ArrayLike<number>,
-  values: ArrayLike<number>,
-  scale: ArrayLike<number> = values,
-): void {
-  const ready = prepared(canvas);
-  if (!ready) return;
-  const { context, width } = ready;
-  let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-  for (const value of Array.from(scale)) {
-    low = Math.min(low, value);
-    high = Math.max(high, value);
-  }
-  const size = Math.max(2, Math.ceil(Math.min(width, HEIGHT) / Math.sqrt(xs.length)) + 1);
-  const side = Math.min(width, HEIGHT) - size;
-  const left = (width - side) / 2;
-  for (let k = 0; k < xs.length; k++) {
-    const share = high > low ? Math.min(1, Math.max(0, (values[k]! - low) / (high - low))) : 0.5;
-    context.fillStyle = `hsl(${260 - 205 * share} 75% ${28 + 38 * share}%)`;
-    context.fillRect(left + xs[k]! * side, (1 - ys[k]!) * side, size, size);
-  }
-  context.font = '11px system-ui, sans-serif';
-  context.fillStyle = getComputedStyle(canvas).getPropertyValue('--muted').trim();
-  context.fillText(`${short(low)} .. ${short(high)}`, 2, HEIGHT - 4);
 }

@@ -1,8 +1,8 @@
 /** One training in the page: the trainer of `tapir train`, its record, and the residuals over the domain. */
-import { compile, type Device, newTape, Program } from '../../engine/index.ts';
+import type { Device } from '../../engine/index.ts';
 import { encodeCheckpoint, encodeWeights } from '../../experiments/training/checkpoint-bytes.ts';
+import type { Method } from '../../experiments/training/hyperparameters.ts';
 import { type Look, loop, msPerStep, type Outcome } from '../../experiments/training/loop.ts';
-import { sharedNames } from '../../experiments/training/plans.ts';
 import { FORMAT, type RunRecord } from '../../experiments/training/record.ts';
 import {
   byTerm,
@@ -12,50 +12,55 @@ import {
   recording,
   watchDivergence,
 } from '../../experiments/training/recorder.ts';
-import { compileOptions, Trainer } from '../../experiments/training/trainer.ts';
+import { GaussNewtonTrainer } from '../../experiments/training/second-order.ts';
+import { type RunTrainer, Trainer } from '../../experiments/training/trainer.ts';
 import { library } from '../../kernels/index.ts';
-import { lossModel, type Optimizer, type Problem } from '../../systems/index.ts';
+import type { Problem } from '../../systems/index.ts';
 import { tar } from '../shared/tar.ts';
-import type { Standing } from './messages.ts';
+import { thin } from '../shared/thin.ts';
+import { pictureKey, type Quantity, type Range, type Standing } from './messages.ts';
 import { hyperparametersOfSpec, problemOfSpec, type Spec, settingsOfSpec } from './spec.ts';
+import { View } from './view.ts';
 
-/** What one slice of training should last, milliseconds: short enough for the page to feel alive. */
-const SLICE_MS = 120;
+/** A slice of training lasts about a frame, milliseconds; where looking at it takes long, several times as long as that. */
+const FRAME_MS = 16;
+const TRAINED_PER_LOOKED = 3;
 const MOST_STEPS = 100;
+/** Lines that the history keeps; beyond, every second one goes. */
+const MOST_LINES = 2000;
 
 export class Contestant {
-  readonly optimizer: Optimizer;
+  readonly optimizer: Method;
   readonly problem: Problem;
-  readonly trainer: Trainer;
+  readonly trainer: RunTrainer;
+  readonly residuals: View;
+  /** Where the domain is a plane: what of it is drawn. */
+  readonly fields: View | undefined;
   readonly #spec: Spec;
-  readonly #residuals: Program;
   readonly #record: RunRecord = emptyRecord();
   #slice = 1;
 
-  private constructor(spec: Spec, optimizer: Optimizer, problem: Problem, trainer: Trainer, residuals: Program) {
+  private constructor(spec: Spec, optimizer: Method, trainer: RunTrainer, residuals: View, fields: View | undefined) {
     this.#spec = spec;
     this.optimizer = optimizer;
-    this.problem = problem;
+    this.problem = trainer.options.problem;
     this.trainer = trainer;
-    this.#residuals = residuals;
+    this.residuals = residuals;
+    this.fields = fields;
   }
 
-  /** Throws UserErrors where the spec makes no sense. */
-  static async create(device: Device, spec: Spec, optimizer: Optimizer): Promise<Contestant> {
+  /** Throws UserErrors where the spec makes no sense, or the adapter cannot compute what the optimizer needs. */
+  static async create(device: Device, spec: Spec, optimizer: Method): Promise<Contestant> {
     const problem = problemOfSpec(spec);
     const backend = { device, library };
-    const trainer = await Trainer.create({ ...hyperparametersOfSpec(spec, optimizer), problem }, backend);
-    const model = lossModel(newTape(), problem);
-    const outputs = Object.fromEntries(
-      model.residuals.filter(({ name }) => name in problem.system.residuals).map(({ name, value }) => [name, value]),
-    );
-    const inputs = Object.fromEntries(
-      Object.entries(model.inputs).filter(([name]) => name in trainer.step.plan.inputs && name !== 'weights'),
-    );
-    const plan = compile({ inputs, outputs }, compileOptions(backend));
-    const shared = sharedNames(plan, trainer.step.plan).map((name) => [name, { program: trainer.step, name }] as const);
-    const residuals = await Program.create(device, plan, Object.fromEntries(shared));
-    return new Contestant(spec, optimizer, problem, trainer, residuals);
+    const how = hyperparametersOfSpec(spec, optimizer);
+    const trainer =
+      how.optimizer === 'gauss-newton'
+        ? await GaussNewtonTrainer.create({ ...how, problem }, backend)
+        : await Trainer.create({ ...how, problem }, backend);
+    const plane = problem.system.coordinates.length === 2;
+    const residuals = await View.residuals(trainer, backend);
+    return new Contestant(spec, optimizer, trainer, residuals, plane ? await View.fields(trainer, backend) : undefined);
   }
 
   /** Trains for a slice of time, or the steps given. Throws {@link DivergenceError}. */
@@ -78,19 +83,20 @@ export class Contestant {
       ],
     });
     if (!last) throw new DivergenceError(firstLost([this.#record], this.problem.runs) ?? 'the training stopped');
-    const took = performance.now() - started;
-    if (steps === undefined)
-      this.#slice = Math.max(1, Math.min(MOST_STEPS, 2 * count, Math.round((count * SLICE_MS) / took)));
-    return this.standing(last, msPerStep(outcome.pace));
+    const trained = outcome.pace.ms / outcome.pace.steps;
+    const standing = await this.standing(last, msPerStep(outcome.pace));
+    if (steps === undefined) {
+      const looked = performance.now() - started - count * trained;
+      const wanted = Math.max(FRAME_MS, TRAINED_PER_LOOKED * looked) / trained;
+      this.#slice = Math.max(1, Math.min(MOST_STEPS, 2 * count, Math.round(wanted)));
+    }
+    thin(this.#record.history, MOST_LINES);
+    return standing;
   }
 
   async standing(look: Look, pace: number | null): Promise<Standing> {
     const { trainer } = this;
     const { relative, mean } = look.errors[0]!;
-    const [predictions] = await trainer.predictions();
-    await this.#residuals.run();
-    const names = Object.keys(this.#residuals.plan.outputs);
-    const values = await Promise.all(names.map((name) => this.#residuals.read(name)));
     return {
       optimizer: this.optimizer,
       epoch: look.epoch,
@@ -99,9 +105,33 @@ export class Contestant {
       l2: relative,
       mean,
       msPerStep: pace,
-      fields: trainer.fields.map((name) => ({ name, values: predictions![name]! })),
-      residuals: names.map((name, k) => ({ name, values: values[k]! })),
+      ...(await this.#shown()),
     };
+  }
+
+  /** Brings residuals, and fields in the plane, up to date on the device. */
+  async update(): Promise<void> {
+    await this.residuals.update();
+    await this.fields?.update();
+  }
+
+  /** On a line the curves; in the plane what the colours stand for. */
+  async #shown(): Promise<Pick<Standing, 'fields' | 'residuals' | 'ranges'>> {
+    const { fields, residuals, trainer } = this;
+    await this.update();
+    if (!fields) {
+      const [predictions] = await trainer.predictions();
+      const values = await Promise.all(residuals.names.map((name) => residuals.read(name)));
+      return {
+        fields: trainer.predicted.map((name) => ({ name, values: predictions![name]! })),
+        residuals: residuals.names.map((name, k) => ({ name, values: values[k]! })),
+        ranges: {},
+      };
+    }
+    const named = (of: Quantity, ranges: Readonly<Record<string, Range>>) =>
+      Object.entries(ranges).map(([name, range]) => [pictureKey(of, name, this.optimizer), range] as const);
+    const ranges = [...named('field', await fields.ranges()), ...named('residual', await residuals.ranges())];
+    return { fields: [], residuals: [], ranges: Object.fromEntries(ranges) };
   }
 
   /**
@@ -129,7 +159,8 @@ export class Contestant {
   }
 
   destroy(): void {
-    this.#residuals.destroy();
+    this.residuals.destroy();
+    this.fields?.destroy();
     this.trainer.destroy();
   }
 }

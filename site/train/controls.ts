@@ -1,10 +1,18 @@
 /** The controls of the page "Train": what they show is a Spec, what they change is a Spec. */
-import { systemNamed, systems } from '../../systems/index.ts';
+import { type System, systemNamed } from '../../systems/index.ts';
 import { el } from '../shared/dom.ts';
+import { gallery, paper } from '../shared/gallery.ts';
 import { clearMistake, showMistake } from '../shared/mistake.ts';
-import { contests, mistakeIn, parametersOf, RANGES, type Spec, systemOf } from './spec.ts';
+import { type Contest, isContest, mistakeIn, parametersOf, RANGES, type Spec, systemOf } from './spec.ts';
 
-const CONTEST_NAMES = { soap: 'SOAP', adam: 'Adam', 'adam,soap': 'Adam beside SOAP' } as const;
+const CONTEST_NAMES: Readonly<Record<Contest, string>> = {
+  soap: 'SOAP',
+  adam: 'Adam',
+  'gauss-newton': 'Gauss-Newton',
+  'adam,soap': 'Adam beside SOAP',
+  'soap,gauss-newton': 'SOAP beside Gauss-Newton',
+  'adam,gauss-newton': 'Adam beside Gauss-Newton',
+};
 const WEIGHTINGS = { none: 'none', 'grad-norm': 'gradient norms', lra: 'learning rate annealing' } as const;
 
 export interface Controls {
@@ -18,7 +26,13 @@ function options(all: Readonly<Record<string, string>>): HTMLOptionElement[] {
 
 /** `change` is told of every spec that makes sense; a mistake in an equation is shown at its place instead. */
 export function controls(current: () => Spec, change: (spec: Spec) => void): Controls {
-  const system = el('select', { id: 'system' }, ...options(Object.fromEntries(systems.map((s) => [s.name, s.title]))));
+  const titles = (all: readonly System[]) => options(Object.fromEntries(all.map(({ name, title }) => [name, title])));
+  const system = el(
+    'select',
+    { id: 'system' },
+    el('optgroup', { label: 'Systems of the paper' }, ...titles(paper)),
+    el('optgroup', { label: 'Gallery' }, ...titles(gallery)),
+  );
   const optimizer = el('select', { id: 'optimizer' }, ...options(CONTEST_NAMES));
   const weighting = el('select', { id: 'weighting' }, ...options(WEIGHTINGS));
   const seed = el('input', { id: 'seed', type: 'number', min: 0, max: 2 ** 32 - 1, step: 1 });
@@ -55,7 +69,7 @@ export function controls(current: () => Spec, change: (spec: Spec) => void): Con
     const { architecture } = systemNamed(name);
     return { ...spec, system: name, coupling: undefined, points: undefined, edited: {}, ...architecture };
   });
-  choose(optimizer, (spec, name) => ({ ...spec, optimizers: contests.find((each) => each === name)! }));
+  choose(optimizer, (spec, name) => (isContest(name) ? { ...spec, optimizers: name } : spec));
   choose(weighting, (spec, name) => ({
     ...spec,
     weighting: (['none', 'grad-norm', 'lra'] as const).find((each) => each === name)!,
@@ -107,15 +121,16 @@ export function controls(current: () => Spec, change: (spec: Spec) => void): Con
       optimizer.value = spec.optimizers;
       weighting.value = spec.weighting;
       seed.value = String(spec.seed);
-      const strength = parametersOf(spec)[sets[0]!]!;
+      const strength = parametersOf(spec)[sets[0]!] ?? 0;
       coupling.input.dataset['values'] = values.map((value) => `${parameter} = ${value}`).join(',');
-      const nearest = values.reduce((a, b) => (Math.abs(b - strength) < Math.abs(a - strength) ? b : a));
+      const nearest = values.reduce((a, b) => (Math.abs(b - strength) < Math.abs(a - strength) ? b : a), values[0]!);
       const inside = Object.values(own.points(parametersOf(spec), spec.seed)['interior']!)[0]!.length;
       const set = (slide: typeof hidden, low: number, high: number, value: number, step = 1) => {
         Object.assign(slide.input, { min: String(low), max: String(high), step: String(step) });
         slide.input.value = String(value);
         slide.say();
       };
+      coupling.element.hidden = values.length === 0;
       set(coupling, 0, values.length - 1, values.indexOf(nearest));
       set(hidden, ...RANGES.hidden, spec.hidden);
       set(width, RANGES.width[0], RANGES.width[1], spec.width, 4);

@@ -1,21 +1,25 @@
 /** The page "Train": coupled networks learn a system's equations on the visitor's GPU. */
-import type { Optimizer } from '../../systems/index.ts';
+import type { Method } from '../../experiments/training/hyperparameters.ts';
 import { onState, readState, writeState } from '../shared/address.ts';
 import { deviceOr } from '../shared/device.ts';
 import { byId, download, el, tableOf } from '../shared/dom.ts';
-import { chartCanvas, drawLines, drawPlane, type Series } from './chart.ts';
+import { thin } from '../shared/thin.ts';
+import { chartCanvas, drawLines, type Series } from './chart.ts';
 import { controls } from './controls.ts';
-import type { Order, Report, Standing } from './messages.ts';
+import { colours, type Figures, figuresFor, names, titled } from './figures.ts';
+import type { Order, Prepared, Report, Standing } from './messages.ts';
 import { addressOf, type Spec, specOf } from './spec.ts';
 
-type Prepared = Extract<Report, { kind: 'prepared' }>;
+/** Points that a chart of the history holds; beyond, every second one goes. */
+const MOST_POINTS = 2000;
 
 let spec: Spec = specOf(readState());
 let worker: Worker | undefined;
 let prepared: Prepared | undefined;
+let figures: Figures | undefined;
 let running = false;
-const standings = new Map<Optimizer, Standing>();
-const histories = new Map<Optimizer, { epoch: number[]; error: number[]; loss: number[] }>();
+const standings = new Map<Method, Standing>();
+const histories = new Map<Method, { epoch: number[]; error: number[]; loss: number[] }>();
 
 const play = el('button', { type: 'button', class: 'main', disabled: true, onclick: toggle }, 'Train');
 const step = el('button', { type: 'button', disabled: true, onclick: () => order({ do: 'step' }) }, 'One step');
@@ -28,7 +32,6 @@ const lossChart = chartCanvas('Sum of the loss terms by epoch; figures in the ta
 const fieldPlace = el('div', { class: 'grid two', id: 'fields' });
 const residualPlace = el('div', { class: 'grid two', id: 'residuals' });
 const panel = controls(() => spec, change);
-const titled = (title: string, canvas: HTMLElement) => el('div', {}, el('h3', {}, title), canvas);
 
 const results = el(
   'div',
@@ -51,8 +54,15 @@ const results = el(
 );
 byId('app', HTMLDivElement).append(el('div', { class: 'grid side' }, panel.element, results));
 
-function order(what: Order): void {
-  worker?.postMessage(what);
+function order(what: Order, hand: Transferable[] = []): void {
+  worker?.postMessage(what, hand);
+}
+
+/** What the worker draws into is its own from now on. */
+function layOut(now: Prepared): void {
+  figures = figuresFor(now, fieldPlace, residualPlace);
+  const canvases = figures.pictures;
+  if (Object.keys(canvases).length > 0) order({ do: 'draw', canvases }, Object.values(canvases));
 }
 
 function change(next: Spec): void {
@@ -97,7 +107,11 @@ function take(report: Report): void {
       for (const button of [play, step, reset]) button.disabled = false;
       saves.replaceChildren(
         ...report.optimizers.map((optimizer) =>
-          el('button', { type: 'button', onclick: () => order({ do: 'save', optimizer }) }, `Download ${optimizer}`),
+          el(
+            'button',
+            { type: 'button', onclick: () => order({ do: 'save', optimizer }) },
+            `Download ${names[optimizer]}`,
+          ),
         ),
       );
       layOut(report);
@@ -129,6 +143,7 @@ function note(standing: Standing): void {
   history.epoch.push(standing.epoch);
   history.error.push(standing.mean);
   history.loss.push(Object.values(standing.losses).reduce((a, b) => a + b, 0));
+  for (const column of Object.values(history)) thin(column, MOST_POINTS);
   drawSoon();
 }
 
@@ -142,126 +157,40 @@ function drawSoon(): void {
   });
 }
 
-const canvases = new Map<string, HTMLCanvasElement>();
-
-/** One chart for each field and residual; of fields in the plane one for each contestant and one for the reference. */
-function layOut({ exact, optimizers, evaluation }: Prepared): void {
-  canvases.clear();
-  const chart = (key: string, title: string) => {
-    const canvas = chartCanvas(title);
-    canvases.set(key, canvas);
-    return titled(title, canvas);
-  };
-  const plane = Object.keys(evaluation).length > 1;
-  fieldPlace.replaceChildren(
-    ...Object.keys(exact).flatMap((name) =>
-      plane
-        ? [
-            ...optimizers.map((optimizer) => chart(`field ${name} ${optimizer}`, `${name}, ${optimizer}`)),
-            chart(`exact ${name}`, `${name}, reference`),
-          ]
-        : [chart(`field ${name}`, `${name}: reference dashed`)],
-    ),
-  );
-  residualPlace.replaceChildren();
-}
-
-function layOutResiduals(names: readonly string[]): void {
-  const titles = names.flatMap((name) =>
-    prepared && Object.keys(prepared.evaluation).length > 1
-      ? prepared.optimizers.map((optimizer) => [`residual ${name} ${optimizer}`, `${name}, ${optimizer}`] as const)
-      : [[`residual ${name}`, name] as const],
-  );
-  residualPlace.replaceChildren(
-    ...titles.map(([key, title]) => {
-      const canvas = chartCanvas(`Residual ${title}`);
-      canvases.set(key, canvas);
-      return titled(title, canvas);
-    }),
-  );
-}
-
-const colourOf = (optimizer: Optimizer) => (optimizer === 'soap' ? 1 : 2);
-
 function draw(): void {
   const all = [...standings.values()];
-  const [any] = all;
-  if (!prepared || !any) return;
-  if (!residualPlace.hasChildNodes()) layOutResiduals(any.residuals.map(({ name }) => name));
+  if (all.length === 0) return;
   drawReadings(all);
   const lines = (of: 'error' | 'loss'): Series[] =>
-    [...histories].map(([optimizer, history]) => ({
-      label: optimizer,
+    [...histories].map(([method, history]) => ({
+      label: method,
       x: history.epoch,
       y: history[of],
-      colour: colourOf(optimizer),
+      colour: colours[method],
     }));
   drawLines(errorChart, lines('error'), { log: true });
   drawLines(lossChart, lines('loss'), { log: true });
-  const { evaluation, interior, exact } = prepared;
-  const [along, across] = Object.keys(evaluation);
-  for (const [name, reference] of Object.entries(exact)) {
-    const found = all.map((each) => ({ each, values: each.fields.find((field) => field.name === name)!.values }));
-    if (across === undefined) {
-      const x = evaluation[along!]!;
-      const series = found.map(
-        ({ each, values }): Series => ({ label: each.optimizer, x, y: values, colour: colourOf(each.optimizer) }),
-      );
-      const canvas = canvases.get(`field ${name}`);
-      if (canvas) drawLines(canvas, [...series, { label: 'reference', x, y: reference, colour: 0, dashed: true }]);
-      continue;
-    }
-    const [x, y] = [evaluation[along!]!, evaluation[across]!];
-    for (const { each, values } of found) {
-      const canvas = canvases.get(`field ${name} ${each.optimizer}`);
-      if (canvas) drawPlane(canvas, x, y, values, reference);
-    }
-    const canvas = canvases.get(`exact ${name}`);
-    if (canvas) drawPlane(canvas, x, y, reference);
-  }
-  for (const { name } of any.residuals) {
-    const found = all.map((each) => ({
-      each,
-      values: each.residuals.find((residual) => residual.name === name)!.values,
-    }));
-    if (across === undefined) {
-      const canvas = canvases.get(`residual ${name}`);
-      const series = found.map(
-        ({ each, values }): Series => ({
-          label: each.optimizer,
-          x: interior[along!]!,
-          y: values,
-          colour: colourOf(each.optimizer),
-        }),
-      );
-      if (canvas) drawLines(canvas, series);
-      continue;
-    }
-    for (const { each, values } of found) {
-      const canvas = canvases.get(`residual ${name} ${each.optimizer}`);
-      if (canvas) drawPlane(canvas, interior[along!]!, interior[across]!, values);
-    }
-  }
+  figures?.draw(all);
 }
 
 function drawReadings(all: readonly Standing[]): void {
   const terms = Object.keys(all[0]!.losses);
-  const fields = Object.keys(all[0]!.l2);
+  const compared = Object.keys(all[0]!.l2);
   const head = [
     'optimizer',
     'epoch',
-    'error',
-    ...fields.map((name) => `error of ${name}`),
+    ...(compared.length > 0 ? ['error'] : []),
+    ...compared.map((name) => `error of ${name}`),
     'ms a step',
     ...terms.map((name) => `loss ${name}`),
     ...terms.map((name) => `weight ${name}`),
   ];
   const percent = (value: number) => `${(100 * value).toPrecision(3)} %`;
   const rows = all.map(({ optimizer, epoch, mean, l2, msPerStep, losses, weights }) => [
-    el('span', { class: `name-${colourOf(optimizer)}` }, optimizer),
+    el('span', { class: `name-${colours[optimizer]}` }, names[optimizer]),
     String(epoch),
-    percent(mean),
-    ...fields.map((name) => percent(l2[name]!)),
+    ...(compared.length > 0 ? [percent(mean)] : []),
+    ...compared.map((name) => percent(l2[name]!)),
     msPerStep === null ? '' : msPerStep.toFixed(2),
     ...terms.map((name) => losses[name]!.toExponential(2)),
     ...terms.map((name) => weights[name]!.toPrecision(3)),

@@ -1,12 +1,17 @@
 /** What the page trains, as data: what its address holds and what the worker is given. */
 import { newTape, UserError } from '../../engine/index.ts';
-import { type Hyperparameters, hyperparametersFor } from '../../experiments/training/hyperparameters.ts';
+import {
+  type GaussNewtonHyperparameters,
+  gaussNewtonFor,
+  type Hyperparameters,
+  hyperparametersFor,
+  type Method,
+} from '../../experiments/training/hyperparameters.ts';
 import type { TrainSettings } from '../../experiments/training/record.ts';
 import {
   type Coordinates,
   countOf,
   lossModel,
-  type Optimizer,
   type Problem,
   problemOf,
   resolveParameters,
@@ -14,9 +19,19 @@ import {
   systemNamed,
 } from '../../systems/index.ts';
 import { linspace } from '../../systems/points.ts';
+import '../shared/gallery.ts';
 
-export const contests = ['soap', 'adam', 'adam,soap'] as const;
-export type Contest = (typeof contests)[number];
+/** Who is trained: one optimizer, or two side by side. */
+export const contests = {
+  soap: ['soap'],
+  adam: ['adam'],
+  'gauss-newton': ['gauss-newton'],
+  'adam,soap': ['adam', 'soap'],
+  'soap,gauss-newton': ['soap', 'gauss-newton'],
+  'adam,gauss-newton': ['adam', 'gauss-newton'],
+} as const satisfies Readonly<Record<string, readonly Method[]>>;
+export type Contest = keyof typeof contests;
+export const isContest = (text: string | null): text is Contest => text !== null && Object.hasOwn(contests, text);
 
 export interface Spec {
   readonly system: string;
@@ -63,6 +78,7 @@ export function specOf(address: URLSearchParams): Spec {
     return START;
   }
   const coupling = Number(address.get('coupling') ?? Number.NaN);
+  const asked = address.get('optimizer');
   const { architecture } = system;
   const edited = [...address].filter(([key, text]) => {
     const residual = key.replace(/^r\./, '');
@@ -74,7 +90,7 @@ export function specOf(address: URLSearchParams): Spec {
     hidden: within(address.get('depth'), ...RANGES.hidden, architecture.hidden),
     width: within(address.get('width'), ...RANGES.width, architecture.width),
     points: address.has('points') ? within(address.get('points'), ...RANGES.points, RANGES.points[0]) : undefined,
-    optimizers: contests.find((each) => each === address.get('optimizer')) ?? START.optimizers,
+    optimizers: isContest(asked) ? asked : START.optimizers,
     weighting:
       (['none', 'grad-norm', 'lra'] as const).find((each) => each === address.get('weighting')) ?? START.weighting,
     seed: within(address.get('seed'), 0, 2 ** 32 - 1, START.seed),
@@ -140,15 +156,18 @@ export function mistakeIn(spec: Spec, residual: string): UserError | undefined {
   }
 }
 
-/** How one of the contestants is trained. */
-export function hyperparametersOfSpec(spec: Spec, optimizer: Optimizer): Hyperparameters {
-  return hyperparametersFor(systemNamed(spec.system), { optimizer, weighting: spec.weighting });
+type Trained = Hyperparameters | GaussNewtonHyperparameters;
+
+/** How one of the contestants is trained. Gauss-Newton weighs conditions in its own way, whatever the balancing. */
+export function hyperparametersOfSpec(spec: Spec, method: Method): Trained {
+  if (method === 'gauss-newton') return gaussNewtonFor({});
+  return hyperparametersFor(systemNamed(spec.system), { optimizer: method, weighting: spec.weighting });
 }
 
 /** What config.json of `tapir train` would hold for the same run. */
 export function settingsOfSpec(
   spec: Spec,
-  optimizer: Optimizer,
+  method: Method,
   epochs: number,
   kernels: Readonly<Record<string, string>>,
 ): TrainSettings {
@@ -157,7 +176,7 @@ export function settingsOfSpec(
     variant: 'paper',
     parameters: parametersOf(spec),
     network: { hidden: spec.hidden, width: spec.width },
-    ...hyperparametersOfSpec(spec, optimizer),
+    ...hyperparametersOfSpec(spec, method),
     epochs,
     seeds: [spec.seed],
     score: 'relative',

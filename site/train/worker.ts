@@ -1,13 +1,17 @@
 /** Trains beside the page, a slice of time for each contestant in turn; orders are heard between the slices. */
-import { type Device, openDevice } from '../../engine/index.ts';
-import type { Optimizer } from '../../systems/index.ts';
+import { ArithmeticError, type Device, DeviceLostError, openDevice } from '../../engine/index.ts';
 import { Contestant } from './contestant.ts';
 import type { Order, Report } from './messages.ts';
+import { type Pictures, picturesOf } from './pictures.ts';
+import { Painter } from './plane.ts';
+import { contests } from './spec.ts';
 
 const tell = (report: Report) => postMessage(report);
 
 let opened: Promise<Device> | undefined;
+let painter: Promise<Painter> | undefined;
 let contestants: Contestant[] = [];
+let pictures: Pictures = new Map();
 let running = false;
 /** Whether slices are being trained; one order to go too many starts no second round of them. */
 let training = false;
@@ -21,13 +25,21 @@ addEventListener('message', ({ data }: MessageEvent<Order>) => {
 
 function fail(error: Error): void {
   running = false;
-  tell({ kind: 'failed', message: error.message });
+  if (error instanceof DeviceLostError) {
+    opened = undefined;
+    painter = undefined;
+    forget();
+  }
+  const remedy = error instanceof ArithmeticError ? `; ${error.remedy}` : '';
+  tell({ kind: 'failed', message: `${error.message}${remedy}` });
 }
 
 async function obey(order: Order): Promise<void> {
   switch (order.do) {
     case 'prepare':
       return prepare(order);
+    case 'draw':
+      return startDrawing(order);
     case 'go':
       running = true;
       if (!training) void keepGoing();
@@ -36,7 +48,7 @@ async function obey(order: Order): Promise<void> {
       tell({ kind: 'paused' });
       return;
     case 'step':
-      for (const contestant of contestants) tell({ kind: 'standing', standing: await contestant.advance(1) });
+      for (const contestant of contestants) await advance(contestant, 1);
       tell({ kind: 'paused' });
       return;
     case 'save': {
@@ -48,26 +60,53 @@ async function obey(order: Order): Promise<void> {
   }
 }
 
-async function prepare({ spec }: Extract<Order, { do: 'prepare' }>): Promise<void> {
+function forget(): void {
   for (const contestant of contestants) contestant.destroy();
   contestants = [];
+  pictures = new Map();
+}
+
+async function prepare({ spec }: Extract<Order, { do: 'prepare' }>): Promise<void> {
+  forget();
   opened ??= openDevice();
   const device = await opened;
-  for (const optimizer of spec.optimizers.split(',') as Optimizer[]) {
+  for (const optimizer of contests[spec.optimizers]) {
     tell({ kind: 'doing', text: `compiling ${spec.system} with ${optimizer}` });
     contestants.push(await Contestant.create(device, spec, optimizer));
   }
-  const [first] = contestants;
-  const { trainer, problem } = first!;
+  const [{ trainer, problem, residuals }] = contestants as [Contestant];
   tell({
     kind: 'prepared',
     adapter: device.info.name,
     optimizers: contestants.map(({ optimizer }) => optimizer),
     evaluation: trainer.evaluation,
+    fields: trainer.predicted,
     exact: trainer.exact(0),
+    residuals: residuals.names,
     interior: problem.runs[0]!.points['interior']!,
     dispatchesPerStep: trainer.dispatchesPerStep,
   });
+}
+
+/** Draws the plane as it is before the first step. */
+async function startDrawing({ canvases }: Extract<Order, { do: 'draw' }>): Promise<void> {
+  if (!opened || contestants.length === 0) return;
+  painter ??= Painter.create(await opened);
+  pictures = picturesOf(await painter, contestants, canvases);
+  for (const contestant of contestants) {
+    await contestant.update();
+    draw(contestant);
+  }
+}
+
+function draw(contestant: Contestant): void {
+  for (const picture of pictures.get(contestant) ?? []) picture();
+}
+
+async function advance(contestant: Contestant, steps?: number): Promise<void> {
+  const standing = await contestant.advance(steps);
+  draw(contestant);
+  tell({ kind: 'standing', standing });
 }
 
 /** Slices in turn; each goes through the queue, so that orders come between. */
@@ -76,15 +115,20 @@ async function keepGoing(): Promise<void> {
   while (running) {
     for (const contestant of contestants) {
       if (!running) break;
-      queue = queue
-        .then(async () => {
-          if (running) tell({ kind: 'standing', standing: await contestant.advance() });
-        })
-        .catch(fail);
+      queue = queue.then(() => (running ? advance(contestant) : undefined)).catch(fail);
       await queue;
-      // A message is heard only in a turn of the event loop of its own.
-      await new Promise((resolve) => setTimeout(resolve, 0));
+      await nextTurn();
     }
   }
   training = false;
+}
+
+const turns = new MessageChannel();
+
+/** A message is heard only in a turn of the event loop of its own. A timer of 0 would wait for milliseconds. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    turns.port1.onmessage = () => resolve();
+    turns.port2.postMessage(undefined);
+  });
 }

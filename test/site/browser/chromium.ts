@@ -13,13 +13,23 @@ const FLAGS = [
   '--disable-sync',
   '--disable-quic',
 ];
+/** What makes canvases show what SwiftShader draws: the whole of Chromium draws with it. */
+export const PRESENTING = [
+  ...FLAGS,
+  '--use-gl=angle',
+  '--use-angle=vulkan',
+  '--use-vulkan=swiftshader',
+  '--enable-features=Vulkan',
+  '--enable-unsafe-swiftshader',
+  '--ignore-gpu-blocklist',
+];
 /** What hides WebGPU from pages. */
-export const WITHOUT_GPU = ['--disable-features=WebGPU,WebGPUService', '--disable-gpu'];
+export const WITHOUT_GPU = ['--no-sandbox', '--disable-features=WebGPU,WebGPUService', '--disable-gpu'];
 
-export function launch(extra: readonly string[] = []): Promise<Browser> {
+export function launch(args: readonly string[] = FLAGS): Promise<Browser> {
   const executablePath = process.env['CHROMIUM'];
   if (!executablePath) throw new Error('run: npm run test:site');
-  return chromium.launch({ executablePath, args: extra.length > 0 ? ['--no-sandbox', ...extra] : FLAGS });
+  return chromium.launch({ executablePath, args: [...args] });
 }
 
 /** Opens a page of the site, hands it to `use` and closes it. */
