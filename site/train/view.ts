@@ -1,7 +1,8 @@
 /** Fields and residuals over the domain, of what a trainer has learned so far, with the least and the largest of each. */
 import { abs, compile, index, max, neg, newTape, Program, stack, type Var } from '../../engine/index.ts';
 import { sharedNames } from '../../experiments/training/plans.ts';
-import { type Backend, compileOptions, fill, type RunTrainer, Trainer } from '../../experiments/training/trainer.ts';
+import { fill } from '../../experiments/training/programs.ts';
+import { type Backend, compileOptions, type RunTrainer, Trainer } from '../../experiments/training/trainer.ts';
 import { countOf, EVALUATION, errorModel, inputValues, lossModel } from '../../systems/index.ts';
 import type { Stored } from './plane.ts';
 
