@@ -1,11 +1,11 @@
 /** From a tape and a library of kernels to a plan. */
-import { newTape, rowOf } from '../tape/ops.ts';
+import { rowOf } from '../tape/ops.ts';
 import { sizeOf } from '../tape/shape.ts';
 import { simplify } from '../tape/simplify.ts';
-import { type Graph, graphOf, inline, type Node, reachable, type Var } from '../tape/tape.ts';
+import { type Graph, graphOf, type Node, reachable } from '../tape/tape.ts';
 import { type Element, type Numbers, single, wordsOf } from './arithmetic.ts';
 import { kernelPieces } from './calls.ts';
-import { checkDefinition } from './definition.ts';
+import { expand } from './expand.ts';
 import type { Capabilities } from './kernel.ts';
 import { assignSlots, type Lifetime } from './memory.ts';
 import { pack } from './pack.ts';
@@ -14,6 +14,7 @@ import type { CompileOptions, Plan, PlannedCall, PlannedValue, Slot, Source } fr
 import { type Step, schedule, UpdateConflict } from './schedule.ts';
 import { segmentPieces } from './segment.ts';
 import { type Draft, ownCode, type Piece } from './shader.ts';
+import { strategyFor } from './software.ts';
 import { checkInputs, checkSource } from './source.ts';
 import { tasksOf } from './tasks.ts';
 
@@ -26,7 +27,7 @@ export function compile(source: Source, options: CompileOptions): Plan {
   const names = Object.keys(source.inputs);
   const outputNames = Object.keys(source.outputs);
   const raw = graphOf(Object.values(source.inputs), Object.values(source.outputs));
-  const graph = separate(simplify(expand(simplify(raw), options)), names, source.state ?? {});
+  const graph = separate(simplify(expand(simplify(raw), options.library)), names, source.state ?? {});
   checkInputs(graph, outputNames);
   const needed = reachable(graph);
   const nodeOf = (output: string) => graph.outputs[outputNames.indexOf(output)]!;
@@ -38,39 +39,6 @@ export function compile(source: Source, options: CompileOptions): Plan {
   return assemble(graph, placement, steps, source, names, outputNames, options);
 }
 
-/** Composites without a kernel become their bodies. */
-function expand(graph: Graph, options: CompileOptions): Graph {
-  const kernels = new Map(options.library.map((kernel) => [kernel.name, kernel]));
-  const known = ({ params }: Node<'composite'>) => kernels.has(params.name);
-  let current = graph;
-  while (current.nodes.some((node) => node.op === 'composite' && !known(node))) {
-    const tape = newTape();
-    const placed: (Var | undefined)[] = [];
-    const bodies = new Map<number, Var[]>();
-    const needed = reachable(current);
-    for (const id of current.inputs) needed[id] = true;
-    current.nodes.forEach((node, id) => {
-      if (!needed[id]) return;
-      const inputs = node.inputs.map((k) => placed[k]!);
-      const of = node.inputs[0]!;
-      if (node.op === 'composite' && !known(node)) bodies.set(id, inline(tape, node.params.body, inputs, node.scope));
-      else if (node.op === 'pick' && bodies.has(of)) placed[id] = bodies.get(of)![node.params.index];
-      else placed[id] = tape.provenance(node.scope, () => tape.apply(node, inputs));
-    });
-    current = simplify(
-      graphOf(
-        current.inputs.map((id) => placed[id]!),
-        current.outputs.map((id) => placed[id]!),
-      ),
-    );
-  }
-  current.nodes.forEach((node) => {
-    const kernel = node.op === 'composite' ? kernels.get(node.params.name) : undefined;
-    if (node.op === 'composite' && kernel) checkDefinition(current, node, kernel);
-  });
-  return current;
-}
-
 /**
  * Outputs that are state inputs, or windows of one, become values of their own: they tell what the state was before the
  * step, and must not follow the update in place.
@@ -79,8 +47,11 @@ function separate(graph: Graph, names: readonly string[], state: Readonly<Record
   const changing = new Set(graph.inputs.filter((_, k) => names[k]! in state));
   const nodes: Node[] = [...graph.nodes];
   const append = (node: Node) => nodes.push(node) - 1;
-  const baseOf = (id: number): number =>
-    ['view', 'reshape'].includes(rowOf(nodes[id]!.op).kind) ? baseOf(nodes[id]!.inputs[0]!) : id;
+  const baseOf = (id: number): number => {
+    let base = id;
+    while (['view', 'reshape'].includes(rowOf(nodes[base]!.op).kind)) base = nodes[base]!.inputs[0]!;
+    return base;
+  };
   const outputs = graph.outputs.map((id) => {
     if (!changing.has(baseOf(id))) return id;
     const { shape, scope } = nodes[id]!;
@@ -152,6 +123,7 @@ function assemble(
     keep(placement.outputs.get(id)!.root, outputNames[k]!);
   });
   const fixed = [...owners.keys()];
+  const fixedAt = new Map(fixed.map((root, slot) => [root, slot]));
   const touched = new Map<number, { from: number; to: number }>();
   drafts.forEach(({ roots }, at) => {
     for (const { root } of roots) touched.set(root, { from: touched.get(root)?.from ?? at, to: at });
@@ -160,7 +132,7 @@ function assemble(
     owners.has(root) ? [] : [{ root, size: sizes.get(root)!, ...span }],
   );
   const shared = assignSlots(lifetimes);
-  const slotOf = (root: number) => (owners.has(root) ? fixed.indexOf(root) : fixed.length + shared.slotOf.get(root)!);
+  const slotOf = (root: number) => fixedAt.get(root) ?? fixed.length + shared.slotOf.get(root)!;
   const slots: Slot[] = [
     ...fixed.map((root) => ({ elements: sizes.get(root)!, ...words(elementOf(root)), names: owners.get(root)! })),
     ...shared.sizes.map((elements) => ({ elements, ...words(arithmetic.element), names: [] })),
@@ -191,15 +163,18 @@ function stagesOf(calls: readonly (readonly (readonly Piece[])[])[]): (readonly 
   return Array.from({ length: count }, (_, k) => calls.flatMap((stages) => (stages[k] ? [stages[k]] : [])));
 }
 
-/** Characters of kernel code that llvmpipe compiles quickly enough to do so more than once. */
-const SHORT = 2000;
-
-/** Dispatches of stages in order. On llvmpipe, long code that occurs several times stands apart, to share a pipeline. */
+/** Dispatches of stages in order. Code that is long to compile and occurs several times stands apart, to share a pipeline. */
 function draftsOf(stages: readonly (readonly (readonly Piece[])[])[], device: Capabilities): Draft[] {
+  const { short } = strategyFor(device);
   const codeOf = (bundle: readonly Piece[]) => bundle.map((piece) => ownCode(piece).text).join('\n');
   const uses = new Map<string, number>();
-  for (const bundle of stages.flat()) uses.set(codeOf(bundle), (uses.get(codeOf(bundle)) ?? 0) + 1);
-  const apart = (bundle: readonly Piece[]) =>
-    device.software && codeOf(bundle).length > SHORT && uses.get(codeOf(bundle))! > 1;
+  for (const bundle of stages.flat()) {
+    const code = codeOf(bundle);
+    uses.set(code, (uses.get(code) ?? 0) + 1);
+  }
+  const apart = (bundle: readonly Piece[]) => {
+    const code = codeOf(bundle);
+    return code.length > short && uses.get(code)! > 1;
+  };
   return stages.flatMap((bundles) => pack(bundles, device, apart));
 }

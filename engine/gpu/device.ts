@@ -2,6 +2,7 @@
 import { host } from '#host';
 import { DeviceLostError, GpuError, NoAdapterError } from './errors.ts';
 import type { Capabilities } from './kernel.ts';
+import { isSoftware, strategyFor } from './software.ts';
 
 /** Used where the adapter has them; programs ask {@link Capabilities} or the device before relying on one. */
 const WANTED_FEATURES = ['timestamp-query', 'subgroups', 'shader-f16'] as const satisfies readonly GPUFeatureName[];
@@ -99,9 +100,9 @@ export class Device {
     this.gpu.destroy();
   }
 
-  /** Waits for `work`; on an adapter that computes on the cores of this process, asleep where the host polls. */
+  /** Waits for `work`, asleep where the adapter wants it and the host polls. */
   async #wait<T>(work: Promise<T>): Promise<T> {
-    if (!this.capabilities.software || !host.nap) return work;
+    if (!strategyFor(this.capabilities).naps || !host.nap) return work;
     this.#waiting++;
     if (!this.#napping) {
       this.#napping = true;
@@ -181,7 +182,7 @@ export async function openDevice({ least = false, adapter: named }: DeviceOption
     name,
     vendor,
     architecture,
-    software: isFallbackAdapter || /llvmpipe|swiftshader/i.test(name),
+    software: isFallbackAdapter || isSoftware(name),
     features,
     limits: limitsOf(gpu.limits),
     subgroupMinSize,

@@ -15,7 +15,6 @@ export {
   type Kernel,
   type Layout,
   operandBytes,
-  simdLanes,
   type Tensor,
   UnknownVersionError,
   type Version,
@@ -26,6 +25,7 @@ export { ArithmeticError, doubleSingleOn, firstExact, isExact } from './prove.ts
 export { SavedValues } from './saved.ts';
 export { BindingLimitError } from './schedule.ts';
 export { type Noted, Recorder, type Sequence } from './sequence.ts';
+export { simdLanes } from './software.ts';
 export { SourceError } from './source.ts';
 export { nestedSum } from './sums.ts';
 export { shareTemporaries } from './temporaries.ts';

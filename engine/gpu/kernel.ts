@@ -38,11 +38,6 @@ export interface Capabilities {
   readonly software: boolean;
 }
 
-/** Lanes of a CPU that plays a GPU with subgroups of one known size: its SIMD lanes. 0 for other adapters. */
-export function simdLanes({ software, subgroups, subgroupMinSize, subgroupMaxSize }: Capabilities): number {
-  return software && subgroups && subgroupMinSize === subgroupMaxSize && subgroupMaxSize >= 4 ? subgroupMaxSize : 0;
-}
-
 /** Which tensor a grid binds: an operand of the call or a temporary of the build, whole or from an element on. */
 export type Operand = ({ readonly input: number } | { readonly output: number } | { readonly scratch: number }) & {
   /** Elements to skip. */

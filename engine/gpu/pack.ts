@@ -2,9 +2,7 @@
 import { BYTES } from './grids.ts';
 import type { Capabilities } from './kernel.ts';
 import { bindingsOf, type Draft, draftOf, kindOf, ownCode, type Piece, sharedOf, threadsOf } from './shader.ts';
-
-/** Characters of code that different calls may bring into one dispatch of llvmpipe, whose compiler takes long over long ones. */
-const SOFTWARE_CODE = 10_000;
+import { strategyFor } from './software.ts';
 
 /**
  * Puts bundles of pieces, none of which depends on another, into few dispatches. A bundle that stands `apart` has one of
@@ -15,13 +13,13 @@ export function pack(
   device: Capabilities,
   apart: (bundle: readonly Piece[]) => boolean,
 ): Draft[] {
-  const most = device.software ? SOFTWARE_CODE : Number.POSITIVE_INFINITY;
+  const { longest } = strategyFor(device);
   const shared: Piece[][] = [];
   const alone: (readonly Piece[])[] = [];
   for (const bundle of bundles.toSorted((a, b) => charactersOf(b) - charactersOf(a))) {
     const room = shared.find((pieces) => {
       const all = [...pieces, ...bundle];
-      return charactersOf(all) <= most && fits(all, device);
+      return charactersOf(all) <= longest && fits(all, device);
     });
     if (!fits(bundle, device)) alone.push(...bundle.map((piece) => [piece]));
     else if (apart(bundle)) alone.push(bundle);

@@ -8,12 +8,13 @@ import type { Graph } from '../tape/tape.ts';
 import { type Numbers, wordsOf } from './arithmetic.ts';
 import { Expressions } from './expression.ts';
 import { index, indexText, type Position, unflatten } from './indices.ts';
-import { type Capabilities, simdLanes } from './kernel.ts';
+import type { Capabilities } from './kernel.ts';
 import type { Place } from './layout.ts';
 import type { Target } from './place.ts';
 import { accumulate, butterfly, combining, type Division, divisionOf, elementOf, THREADS, tree } from './reduction.ts';
 import type { Segment } from './schedule.ts';
 import type { Piece } from './shader.ts';
+import { strategyFor } from './software.ts';
 import type { Code } from './wgsl.ts';
 
 /** What the code of a stage is written with: names of buffers by root, and of the workgroup memory. */
@@ -45,7 +46,7 @@ export function segmentPieces(
   numbers: Numbers,
   scratch: (elements: number) => number,
 ): Piece[][] {
-  const lanes = simdLanes(device);
+  const { lanes } = strategyFor(device);
   const own = new Set(segment.targets.flatMap(({ node, to }) => (places.get(node) === to ? [node] : [])));
   return stagesOf(graph, places, segment, lanes, scratch).map((stage) => [
     pieceOf(graph, places, segment, own, stage, lanes, numbers),

@@ -198,19 +198,32 @@ function foldSum(node: Node, x: Var): Var | undefined {
 
 /** Common subexpressions: nodes with equal operation, operands and parameters become one. */
 export function merge(graph: Graph): Graph {
+  const keyOf = keys();
   const seen = new Map<string, Var>();
-  const bodies = new Map<object, number>();
   return rebuild(graph, (node, x, tape) => {
     if (node.op === 'input') return undefined;
-    if (!bodies.has(node.params)) bodies.set(node.params, bodies.size);
-    const params = node.op === 'composite' ? bodies.get(node.params) : JSON.stringify(node.params, exactly);
-    const key = `${node.op} ${x.map((v) => v.id)} ${params}`;
+    const key = keyOf(node, x);
     const first = seen.get(key);
     if (first) return first;
     const kept = tape.apply(node, x);
     seen.set(key, kept);
     return kept;
   });
+}
+
+/** What names nodes of one tape so that those which compute the same share a name; inputs are to be left out. */
+export function keys(): (node: Node, inputs: readonly Var[]) => string {
+  const bodies = new Map<object, number>();
+  return (node, inputs) => {
+    if (node.op === 'composite' && !bodies.has(node.params)) bodies.set(node.params, bodies.size);
+    const params = node.op === 'composite' ? bodies.get(node.params) : settingsOf(node);
+    return `${node.op} ${inputs.map((v) => v.id)} ${params}`;
+  };
+}
+
+/** Parameters as text; pointwise operations have none. */
+function settingsOf(node: Node): string {
+  return rowOf(node.op).kind === 'pointwise' ? '' : JSON.stringify(node.params, exactly);
 }
 
 /** Dead nodes: keeps what the outputs need, and the inputs. */
