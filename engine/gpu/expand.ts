@@ -34,15 +34,12 @@ export function expand(graph: Graph, library: Library): Graph {
 
   const top: Frame = {
     ...frameOf(graph, ''),
+    needed: reachable({ ...graph, outputs: [...graph.outputs, ...graph.inputs] }),
     done(outputs) {
       const inputs = graph.inputs.map((id) => top.placed[id]!);
       result = graphOf(inputs, outputs);
     },
   };
-  for (const id of graph.inputs) {
-    const node = graph.nodes[id]!;
-    top.placed[id] = tape.provenance(node.scope, () => tape.apply(node, []));
-  }
   const open = [top];
   for (let frame = open.at(-1); frame; frame = open.at(-1)) {
     const node = frame.graph.nodes[frame.next];

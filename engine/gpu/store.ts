@@ -14,6 +14,8 @@ const LONGEST = 2048;
 const FUNCTION = 8;
 /** Changes of index, one within the other, in the code of one value. */
 const DEEPEST = 32;
+/** Windows, one of the other, that code may look through. */
+const FARTHEST = 16;
 /** Operations that may be written down again because a value is used at several places. */
 const REPEATED = 256;
 /** Operations for each element that are worth a load and a store to save, and in all, worth a dispatch. */
@@ -66,12 +68,18 @@ function storeMore(
   const costs: Cost[] = [];
   /** The node below the windows that `id` looks through: stored, or computed where it is read. */
   const below: number[] = [];
+  /** How many windows that is. */
+  const windows: number[] = [];
   const kindOf = (id: number) => rowOf(nodes[id]!.op).kind;
 
   nodes.forEach((node, id) => {
     const { kind } = rowOf(node.op);
     const window = kind === 'view' || kind === 'reshape';
-    below.push(window && !stored.has(id) ? below[node.inputs[0]!]! : id);
+    const seen = window ? windows[node.inputs[0]!]! + 1 : 0;
+    if (needed[id] && seen > FARTHEST) stored.add(id);
+    const opaque = !window || stored.has(id);
+    below.push(opaque ? id : below[node.inputs[0]!]!);
+    windows.push(opaque ? 0 : seen);
     costs.push(NOTHING);
     if (!needed[id] || ['leaf', 'pick', 'matmul', 'composite'].includes(kind)) return;
     if (window && !stored.has(id)) return;

@@ -131,7 +131,9 @@ describe('random tapes', () => {
       const share = Math.floor((PROGRAMS + k) / SETTINGS.length);
       while (programs < share || Date.now() < until) {
         programs++;
-        wrong.push(...(await failuresOf(fc.sample(recipe, { numRuns: TOGETHER, seed: program++ }), setting)));
+        const found = await failuresOf(fc.sample(recipe, { numRuns: TOGETHER, seed: program++ }), setting);
+        for (const failure of minutes > 0 ? found : []) console.error(`${JSON.stringify(setting)}: ${failure}\n`);
+        wrong.push(...found);
       }
       if (minutes > 0) console.log(`${programs * TOGETHER} tapes, ${wrong.length} fail, ${JSON.stringify(setting)}`);
       expect(wrong.join('\n\n')).toBe('');

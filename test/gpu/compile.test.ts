@@ -3,12 +3,15 @@ import { describe, expect, it } from 'vitest';
 import {
   add,
   compile,
+  composite,
   concat,
   input,
   matmul,
   mul,
+  neg,
   newTape,
   type Plan,
+  reshape,
   type Source,
   sin,
   square,
@@ -187,6 +190,38 @@ describe('what does not fit', () => {
     const lanes = compile(source, { library, device: leastAdapter, versions: { dense_jet: 'lanes' } });
     expect(versionsOf(lanes).has('lanes')).toBe(false);
     expect(versionsOf(lanes).size).toBeGreaterThan(0);
+  });
+});
+
+describe('depth', () => {
+  it('of composites within composites is no matter: one within the other 1000 times', () => {
+    const nested = (x: Var, depth: number): Var =>
+      composite(`level${depth}`, {}, [x], ([v]) => [depth === 0 ? sin(v!) : neg(nested(v!, depth - 1))])[0]!;
+    const x = input(newTape(), 'x', [2]);
+    const plan = compile({ inputs: { x }, outputs: { y: nested(x, 1000) } }, { library: [], device: leastAdapter });
+    expect(plan.graph.nodes.map(({ op }) => op)).toEqual(['input', 'sin']);
+  });
+
+  it('of windows on a state is no matter: 6000 of them', () => {
+    const x = input(newTape(), 'x', [2, 3]);
+    let y: Var = x;
+    for (let k = 0; k < 3000; k++) y = reshape(transpose(y, [1, 0]), [2, 3]);
+    const source = { inputs: { x }, outputs: { y, next: neg(x) }, state: { x: 'next' } };
+    expect(compile(source, { library: [], device: leastAdapter }).dispatches.length).toBeGreaterThan(0);
+  });
+
+  it('repeats no body: a composite that calls another twice, twenty times over, has the length of a chain', () => {
+    const x = input(newTape(), 'x', [2]);
+    let f = ([v]: Var[]): Var[] => [sin(v!)];
+    for (let k = 0; k < 20; k++) {
+      const inner = f;
+      f = ([v]) => {
+        const once = composite(`f${k}`, {}, [v!], inner)[0]!;
+        return [add(once, composite('same', {}, [once], ([u]) => [tanh(u!)])[0]!)];
+      };
+    }
+    const plan = compile({ inputs: { x }, outputs: { y: f([x])[0]! } }, { library: [], device: leastAdapter });
+    expect(plan.graph.nodes).toHaveLength(2 + 2 * 20);
   });
 });
 
