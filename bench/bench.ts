@@ -162,6 +162,8 @@ export interface BenchOptions {
   readonly library: Library;
   readonly selection: Selection;
   readonly quick: boolean;
+  /** Kernels also with caches that hold none of their data. */
+  readonly cold?: boolean;
   readonly versions: Readonly<Record<string, string>>;
   /** Versions that training steps prefer where none is pinned. */
   readonly choices?: Choices;
@@ -198,6 +200,7 @@ export async function bench(device: Device, options: BenchOptions): Promise<Benc
       clock,
       effort,
       onStart,
+      cold: options.cold ?? false,
       workloads: [
         ...workloads(options.library, device, selection.origins),
         ...(selection.squares ? squares(options.library, device.capabilities) : []),

@@ -11,7 +11,11 @@ if [ -d .gpu ]; then
     [ -x .gpu/bin/node ] || { mkdir -p .gpu/bin && unxz_ .gpu/node.xz > .gpu/bin/node && chmod +x .gpu/bin/node; }
     export PATH="$PWD/.gpu/bin:$PATH"
   fi
-  [ -d dist ] && [ -d node_modules/webgpu ] || unxz_ .gpu/tapir.tar.xz | tar -xf -
+  if [ ! -d node_modules/esbuild ]; then
+    [ dist/main.js -nt .gpu/tapir.tar.xz ] || unxz_ .gpu/tapir.tar.xz | tar -xmf -
+    # What was packed was built from these sources; nothing can build here.
+    touch dist/main.js
+  fi
   if ! ldconfig -p | grep -q libvulkan.so.1; then
     for package in .gpu/deb/*.deb; do [ -e "$package" ] && dpkg -x "$package" .gpu/root; done
     library=$(find .gpu/root -name libvulkan.so.1 2> /dev/null | head -1)

@@ -43,6 +43,7 @@ interface Options extends Global {
   readonly threads: number;
   readonly sizes?: readonly number[];
   readonly csv?: string;
+  readonly cold?: boolean;
   readonly picture?: string;
   readonly kernelFile?: string;
 }
@@ -60,6 +61,7 @@ export function benchCommand(builtIn: Library = shipped, peers?: readonly PeerSp
     .option('--out <file>', 'write everything that was measured, as JSON with the machine, to a file', path('--out'))
     .option('--markdown <file>', 'write the tables, as Markdown, to a file', path('--markdown'))
     .option('--sizes <list>', 'kernels in networks of these widths and at square matrices: 64,128,256', sizes)
+    .option('--cold', 'kernels also with caches that hold none of their data; needs timestamps')
     .option('--csv <file>', 'write the kernels as comma-separated values to a file', path('--csv'))
     .option('--picture <file>', 'draw every kernel on the roofline, to a .svg or .html file', path('--picture'))
     .option(
@@ -99,6 +101,7 @@ export function benchCommand(builtIn: Library = shipped, peers?: readonly PeerSp
           library,
           selection,
           quick,
+          cold: options.cold ?? false,
           versions: kernel ?? {},
           choices: tunedChoices(device, untuned),
           peers: peers ?? peersOf({ python, threads, ...(authors === undefined ? {} : { authors }) }),

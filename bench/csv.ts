@@ -10,6 +10,7 @@ const HEAD = [
   'min_ns',
   'p90_ns',
   'samples',
+  'cold_median_ns',
   'flops',
   'bytes',
   'gflops',
@@ -23,9 +24,9 @@ const HEAD = [
 
 export function kernelsCsv(rows: readonly KernelRow[]): string {
   const lines = rows.map(({ kernel, version, origin, shapes, error, tolerance, figures, refused, skipped }) => {
-    const { time, flops, bytes, gflops, gbytes, share, boundBy } = figures ?? {};
+    const { time, cold, flops, bytes, gflops, gbytes, share, boundBy } = figures ?? {};
     return [
-      ...[kernel, version, origin, shapes, time?.medianNs, time?.minNs, time?.p90Ns, time?.samples],
+      ...[kernel, version, origin, shapes, time?.medianNs, time?.minNs, time?.p90Ns, time?.samples, cold?.medianNs],
       ...[flops, bytes, gflops, gbytes, share, boundBy, error, tolerance, refused ?? skipped],
     ];
   });

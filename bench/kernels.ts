@@ -1,7 +1,7 @@
 /** Every version of every kernel at the sizes of the systems: validated, then timed, then held against the roofline. */
 import type { Device, Plan, Version } from '../engine/index.ts';
 import { bound, type Roofline } from './roofline.ts';
-import { type Clock, type Effort, type Spread, timePlan } from './timing.ts';
+import { type Clock, type Effort, type Spread, timeCold, timePlan } from './timing.ts';
 import { errorOf, isOf, planWith, type Truth, truthOf } from './validate.ts';
 import { shapesText, type Workload } from './workloads.ts';
 
@@ -24,6 +24,8 @@ export interface KernelRow {
 export interface Figures {
   /** Nanoseconds of one call, all its dispatches. */
   readonly time: Spread;
+  /** The same with caches that hold none of its data, where that was asked for and can be told. */
+  readonly cold?: Spread;
   readonly dispatches: number;
   readonly flops: number;
   /** Bytes that must move at least once. */
@@ -46,6 +48,8 @@ export interface KernelBench {
   readonly workloads: readonly Workload[];
   /** Versions by kernel name; others are measured in every version. */
   readonly versions?: Readonly<Record<string, string>>;
+  /** Also with caches that hold none of the data. */
+  readonly cold?: boolean;
   /** Told what comes next. */
   readonly onStart?: (text: string) => void;
 }
@@ -82,7 +86,8 @@ async function benchVersion(
     return { ...row, error, refused: `error ${error.toExponential(1)} > ${tolerance.toExponential(1)}` };
   const own = dispatchesOf(plan, kernel.name, name);
   const time = await timePlan(device, own, clock, effort, truth.values);
-  return { ...row, error, figures: figuresOf(own, time, roofline) };
+  const cold = bench.cold ? await timeCold(device, own, clock, effort, truth.values) : undefined;
+  return { ...row, error, figures: { ...figuresOf(own, time, roofline), ...(cold ? { cold } : {}) } };
 }
 
 /** The plan without what prepares the kernel's operands. */

@@ -47,15 +47,15 @@ function section({ title, head, rows, right, notes }: Table): string {
 function kernelsTable(rows: readonly KernelRow[]): Table {
   return {
     title: 'kernels',
-    head: ['kernel', 'origin', 'shapes', 'ms', 'min .. p90', 'GFLOP/s', 'GB/s', 'of roof', 'bound by', 'error'],
+    head: ['kernel', 'origin', 'shapes', 'ms', 'min .. p90', 'cold', 'GFLOP/s', 'GB/s', 'of roof', 'bound by', 'error'],
     rows: rows.map(({ kernel, version, origin, shapes, figures, error, refused, skipped }) => {
       const name = [`${kernel}.${version}`, origin, shapes];
-      if (!figures) return [...name, '', '', '', '', '', refused ? `REFUSED: ${refused}` : (skipped ?? ''), ''];
-      const { time, gflops, gbytes, share, boundBy } = figures;
-      const numbers = [ms(time.medianNs), within(time, ms), rate(gflops), rate(gbytes)];
+      if (!figures) return [...name, '', '', '', '', '', '', refused ? `REFUSED: ${refused}` : (skipped ?? ''), ''];
+      const { time, cold, gflops, gbytes, share, boundBy } = figures;
+      const numbers = [ms(time.medianNs), within(time, ms), cold ? ms(cold.medianNs) : '', rate(gflops), rate(gbytes)];
       return [...name, ...numbers, `${(100 * share).toFixed(1)} %`, boundBy, error.toExponential(1)];
     }),
-    right: [3, 4, 5, 6, 7],
-    notes: [],
+    right: [3, 4, 5, 6, 7, 8],
+    notes: ['cold: ms where the caches hold none of its data, where `--cold` asked for it.'],
   };
 }

@@ -68,14 +68,28 @@ function rooflineText({ compute, memory }: Roofline): string {
 }
 
 function kernelsText(rows: readonly KernelRow[], { roofline }: BenchResult): string {
+  const anyCold = rows.some(({ figures }) => figures?.cold);
   const cells = rows.map(({ version, figures, error, refused, skipped }) => {
     const head = `  ${version}`;
-    if (!figures) return [head, '', '', '', '', '', '', '', refused ? `REFUSED: ${refused}` : (skipped ?? '')];
-    const { time, gflops, gbytes, intensity, share, boundBy } = figures;
+    if (!figures)
+      return [
+        head,
+        '',
+        '',
+        ...(anyCold ? [''] : []),
+        '',
+        '',
+        '',
+        '',
+        '',
+        refused ? `REFUSED: ${refused}` : (skipped ?? ''),
+      ];
+    const { time, cold, gflops, gbytes, intensity, share, boundBy } = figures;
     return [
       head,
       ms(time.medianNs),
       within(time, ms),
+      ...(anyCold ? [cold ? ms(cold.medianNs) : ''] : []),
       rate(gflops),
       rate(gbytes),
       intensity.toFixed(1),
@@ -84,8 +98,19 @@ function kernelsText(rows: readonly KernelRow[], { roofline }: BenchResult): str
       error.toExponential(1),
     ];
   });
-  const head = ['kernel', 'ms', 'min .. p90', 'GFLOP/s', 'GB/s', 'FLOP/B', 'of roof', 'roof', 'error'];
-  const [first, ...lines] = table(head, cells, [1, 2, 3, 4, 5, 6]).split('\n');
+  const head = [
+    'kernel',
+    'ms',
+    'min .. p90',
+    ...(anyCold ? ['cold'] : []),
+    'GFLOP/s',
+    'GB/s',
+    'FLOP/B',
+    'of roof',
+    'roof',
+    'error',
+  ];
+  const [first, ...lines] = table(head, cells, [1, 2, 3, 4, 5, 6, ...(anyCold ? [7] : [])]).split('\n');
   const title = (row: KernelRow) => `${row.kernel}, ${row.origin}: ${row.shapes}`;
   const grouped = lines.flatMap((line, k) =>
     k === 0 || title(rows[k]!) !== title(rows[k - 1]!) ? [title(rows[k]!), line] : [line],
@@ -96,6 +121,7 @@ function kernelsText(rows: readonly KernelRow[], { roofline }: BenchResult): str
     ...grouped,
     '',
     'error: ||kernel - float64|| / ||float64|| at this very size; beyond its tolerance it is not timed.',
+    ...(anyCold ? ['cold: ms where the caches hold none of its data, one execution at a time.'] : []),
     `of roof: the time that ${peak} and the copy of that working set allow, over the fastest time.`,
   ].join('\n');
 }

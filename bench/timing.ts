@@ -58,6 +58,56 @@ export async function timePlan(
   }
 }
 
+/** Dispatches that empty the caches are not timed. */
+const FLUSH = 'flush';
+/** Beyond any cache: twice the largest second-level cache of today's GPUs, a few times that of a CPU. */
+const FLUSH_BYTES = 128 * 2 ** 20;
+
+/**
+ * Times a plan with caches that hold none of its data: a buffer larger than they are is written before each execution,
+ * whose own time does not count. Undefined where timestamps cannot tell the two apart.
+ */
+export async function timeCold(
+  device: Device,
+  plan: Plan,
+  clock: Clock,
+  effort: Effort,
+  data: Readonly<Record<string, ArrayLike<number>>> = {},
+): Promise<Spread | undefined> {
+  const { maxStorageBufferBindingSize, maxBufferSize } = device.gpu.limits;
+  if (clock.method === 'wall clock') return undefined;
+  const program = await filled(
+    device,
+    flushed(plan, Math.min(FLUSH_BYTES, maxStorageBufferBindingSize, maxBufferSize)),
+    data,
+  );
+  try {
+    await program.run();
+    return spread(await gather(effort, () => byStamps(program, 1)));
+  } finally {
+    program.destroy();
+  }
+}
+
+/** The plan after a dispatch that writes so many bytes. */
+function flushed(plan: Plan, bytes: number): Plan {
+  const [elements, threads] = [bytes / 4, 256];
+  const [x, y] = [Math.min(65535, elements / threads), Math.ceil(elements / threads / 65535)];
+  const flush = {
+    ...{ scope: 'bench', kernel: FLUSH, offsets: [], immediate: false, flops: 0, bytes },
+    code: `@group(0) @binding(0) var<storage, read_write> all: array<f32>;
+@compute @workgroup_size(${threads})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
+  let k = (group.x + group.y * ${x}u) * ${threads}u + thread;
+  if (k < ${elements}u) { all[k] = all[k] + 1.0; }
+}
+`,
+    bindings: [{ slot: plan.slots.length, access: 'read_write' as const }],
+    workgroups: [x, y, 1] as const,
+  };
+  return { ...plan, slots: [...plan.slots, { elements, names: ['flushed'] }], dispatches: [flush, ...plan.dispatches] };
+}
+
 /** A plan that ran once and can be timed. */
 export interface Prepared {
   /** Nanoseconds of one execution, of each in one submission where timestamps tell. */
@@ -110,7 +160,7 @@ async function byStamps(program: Program, repeats: number): Promise<number[]> {
   const timings = await program.profile(1);
   const each = timings.length / repeats;
   return Array.from({ length: repeats }, (_, r) =>
-    timings.slice(r * each, (r + 1) * each).reduce((sum, { ns }) => sum + ns, 0),
+    timings.slice(r * each, (r + 1) * each).reduce((sum, { kernel, ns }) => sum + (kernel === FLUSH ? 0 : ns), 0),
   );
 }
 
