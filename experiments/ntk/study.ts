@@ -189,7 +189,7 @@ async function alongTraining(
     ];
     if (epochs.includes(trainer.epoch)) await measure(trainer.epoch, await liveStates(trainer));
     const next = (epoch: number) => epochs.find((each) => each > epoch) ?? epoch + 1;
-    await loop(trainer, { epochs: epochs.at(-1)!, observers, next });
+    await loop(trainer, { epochs: epochs.at(-1)!, observers, next, waits: true });
     const lost = firstLost(records, problem.runs);
     if (lost) throw new DivergenceError(lost);
   } finally {

@@ -76,6 +76,8 @@ export interface LoopOptions {
   readonly observers: readonly Observer[];
   /** The epoch of the look after one at `epoch`: every 25 epochs unless stated. */
   readonly next?: (epoch: number) => number;
+  /** Observers look at the trainer itself: it takes no step beyond a look before they are done. */
+  readonly waits?: boolean;
   /** Aborted when the user asks to stop. */
   readonly signal?: AbortSignal;
   /** Of the epochs done before, where they count. */
@@ -104,7 +106,14 @@ const MOST_LOOKS = 64;
 
 export async function loop(
   trainer: Trainable,
-  { epochs, observers, next = everyEpochs(EVERY), signal, pace: before = { ms: 0, steps: 0 } }: LoopOptions,
+  {
+    epochs,
+    observers,
+    next = everyEpochs(EVERY),
+    waits = false,
+    signal,
+    pace: before = { ms: 0, steps: 0 },
+  }: LoopOptions,
 ): Promise<Outcome> {
   const begun = trainer.epoch;
   let warm = before;
@@ -129,7 +138,7 @@ export async function loop(
     // Shaders are built at their first use: the first steps count only where there are no others.
     if (from > begun) {
       warm = { ms: warm.ms + took.ms, steps: warm.steps + took.steps };
-      [size, depth] = pipelining(trainer, took.ms / readings.length);
+      if (trainer.ahead && !waits) [size, depth] = pipelining(took.ms / readings.length);
     }
     pace = warm.steps > 0 ? warm : took;
     for (const [k, reading] of readings.entries()) {
@@ -145,8 +154,7 @@ export async function loop(
 }
 
 /** How many looks a block shall have, and how many blocks shall be under way, where a look comes every `ms`. */
-function pipelining(trainer: Trainable, ms: number): [size: number, depth: number] {
-  if (!trainer.ahead) return [1, 1];
+function pipelining(ms: number): [size: number, depth: number] {
   return [Math.max(1, Math.min(MOST_LOOKS, Math.floor(BLOCK_MS / ms))), ms > 2 * BLOCK_MS ? 1 : 2];
 }
 

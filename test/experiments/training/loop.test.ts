@@ -2,8 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import {
   atMostEvery,
+  type Block,
   everyEpochs,
   type Look,
+  type LoopOptions,
   loop,
   msPerStep,
   type Trainable,
@@ -31,6 +33,45 @@ const seen = () => {
   const looks: Look[] = [];
   return { looks, observe: (look: Look) => void looks.push(look) as undefined };
 };
+
+/** The same, run ahead of its looks. */
+class Ahead extends Counter {
+  readonly blocks: (readonly number[])[] = [];
+  async ahead(looks: readonly number[]): Promise<Block> {
+    this.blocks.push(looks);
+    const readings = [];
+    for (const epoch of looks) {
+      const from = this.epoch;
+      const losses = await this.run(epoch - from);
+      readings.push({ from, epoch, losses, weights: await this.weights(), errors: await this.errors(), facts: {} });
+    }
+    return { started: 0, done: Promise.resolve({ finished: performance.now(), readings }) };
+  }
+}
+
+describe('a trainer that runs ahead', () => {
+  const looksAt = async (options: Partial<LoopOptions>) => {
+    const trainer = new Ahead();
+    const looks: [epoch: number, of: number, latest: boolean][] = [];
+    const observe = ({ epoch, latest }: Look) => void looks.push([epoch, trainer.epoch, latest]) as undefined;
+    await loop(trainer, { epochs: 10, next: (epoch) => epoch + 1, observers: [observe], ...options });
+    return { looks, blocks: trainer.blocks };
+  };
+
+  it('has several looks to a block once its pace is known, and all of them are seen in order', async () => {
+    const { looks, blocks } = await looksAt({});
+    expect(blocks.slice(0, 2)).toEqual([[1], [2]]);
+    expect(blocks.length).toBeLessThan(10);
+    expect(looks.map(([epoch]) => epoch)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    expect(looks.filter(([, , latest]) => latest).map(([epoch]) => epoch)).toEqual(blocks.map((block) => block.at(-1)));
+  });
+
+  it('stands where its observers look where these look at the trainer itself', async () => {
+    const { looks } = await looksAt({ waits: true });
+    for (const [epoch, of, latest] of looks) expect([of, latest]).toEqual([epoch, true]);
+    expect(looks).toHaveLength(10);
+  });
+});
 
 describe('the loop', () => {
   it('looks every 25 epochs and at the last, wherever it begins', async () => {
