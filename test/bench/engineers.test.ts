@@ -14,9 +14,8 @@ import { benchKernels, type KernelRow } from '../../bench/kernels.ts';
 import { roofAt, rooflinePage, rooflinePicture } from '../../bench/picture.ts';
 import { report } from '../../bench/report.ts';
 import type { Roofline } from '../../bench/roofline.ts';
-import { type Clock, timeCold } from '../../bench/timing.ts';
 import { originName, squaresOf, workloads } from '../../bench/workloads.ts';
-import { compile, type Device, input, mul, newTape, openDevice } from '../../engine/index.ts';
+import { type Device, openDevice } from '../../engine/index.ts';
 import { pinsPassedOver } from '../../experiments/adapter/choices.ts';
 import { library } from '../../kernels/index.ts';
 import { generator } from '../support/tensors.ts';
@@ -296,25 +295,6 @@ it('widths reach the kernels', async () => {
 });
 
 describe('caches that hold none of the data', () => {
-  const square = async (clock: Clock) => {
-    const tape = newTape();
-    const x = input(tape, 'x', [64]);
-    const device = await openDevice();
-    const plan = compile({ inputs: { x }, outputs: { y: mul(x, x) } }, { library: [], device: device.capabilities });
-    return timeCold(device, plan, clock, { budgetMs: 1, least: 3 }).finally(() => device.close());
-  };
-
-  it('are made by a dispatch that does not count', async () => {
-    const cold = await square({ method: 'timestamp queries', emptyNs: 0 });
-    expect(cold!.samples).toBeGreaterThanOrEqual(3);
-    // 128 MiB cannot be written in so short a time, 64 products take a small part of it.
-    expect(cold!.minNs).toBeLessThan(5e6);
-  });
-
-  it('cannot be told from others by the wall clock', async () => {
-    expect(await square({ method: 'wall clock', emptyNs: 0 })).toBeUndefined();
-  });
-
   it('have a column of their own, where they were asked for', () => {
     const timed = row('tile', 2, 30);
     const cold = [{ ...timed, figures: { ...timed.figures!, cold: spread(7e6) } }];
