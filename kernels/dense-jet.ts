@@ -1,9 +1,10 @@
 /**
- * One layer of a tanh network carrying second-order jets: the definition that the kernels of `jet.ts` implement.
+ * One layer of a network carrying jets up to second order: the definition that the kernels of `jet.ts` implement.
  *
- * A jet has C = 1 + D + (second ? 1 : 0) channels: value, D first derivatives, Laplacian. Between layers it travels in
- * saved form (t, z_1..z_D, z_L) with t = tanh(z_0): what the backward pass needs, and what the next layer turns into
- * the jet of the activation as it loads it.
+ * A jet has C = 1 + D + slots channels: value, D first derivatives, and second-order slots, each a weighted sum of second
+ * derivatives, such as the Laplacian. Between layers it travels in saved form, (p, z_1..z_D, z_slots): p is what the
+ * activation saves of z_0, the derivatives are those of z. That is what the backward pass needs, and what the next layer
+ * turns into the jet of the activation as it loads it.
  */
 import {
   add,
@@ -13,23 +14,22 @@ import {
   matmul,
   mul,
   type Params,
+  range,
   reshape,
   slice,
-  square,
-  sub,
-  tanh,
   type Var,
 } from '../engine/index.ts';
+import { type ActivationName, activations } from './activation.ts';
+import { type Carried, channelsOf, type JetSlot, slotsOf } from './slots.ts';
 
-export interface DenseJetParams extends Params {
-  /** First derivatives carried. */
-  readonly D: number;
-  /** Whether the Laplacian is carried. */
-  readonly second: boolean;
-  /** `tanh`: S is in saved form and is activated first; `linear`: S is a jet as it stands. */
-  readonly from: 'linear' | 'tanh';
-  /** `tanh`: the result is put in saved form; `linear`: it is the jet of the affine map. */
-  readonly to: 'linear' | 'tanh';
+/** What a layer's operand or result is: a jet as it stands, or the saved form of an activation. */
+export type Form = 'linear' | ActivationName;
+
+export interface DenseJetParams extends Params, Carried {
+  /** Of S, which is activated first where it is in saved form. */
+  readonly from: Form;
+  /** Of the result. */
+  readonly to: Form;
 }
 
 /** Of its adjoint `vjp(dense_jet)`. */
@@ -38,31 +38,50 @@ export interface JetAdjointParams extends DenseJetParams {
   readonly wrt: readonly number[];
 }
 
-/** S [B,C,K,N], W [B,O,K], b [B,O] -> [B,C,O,N]. */
+/** S [B,C + saved - 1,K,N], W [B,O,K], b [B,O] -> [B,C + saved - 1,O,N], `saved` as {@link savedBy} says of each form. */
 export function denseJet(S: Var, W: Var, b: Var, params: DenseJetParams): Var {
   return composite('dense_jet', params, [S, W, b], ([S, W, b]) => [layer(S!, W!, b!, params)])[0]!;
 }
 
-function layer(S: Var, W: Var, b: Var, { D, second, from, to }: DenseJetParams): Var {
-  const [B, C, K] = S.shape as [number, number, number];
+/** Numbers that a form holds in the place of a value. */
+export const savedBy = (form: Form): number => (form === 'linear' ? 1 : activations[form].saved);
+
+function layer(S: Var, W: Var, b: Var, params: DenseJetParams): Var {
+  const [B, , K] = S.shape as [number, number, number];
   const O = W.shape[1]!;
-  const y = from === 'tanh' ? activate(S, D, second) : S;
+  const y = activate(S, params);
+  const C = channelsOf(params);
   const z = matmul(broadcast(reshape(W, [B, 1, O, K]), [B, C, O, K]), y);
   const value = add(slice(z, 1, 0, 1), reshape(b, [B, 1, O, 1]));
   const derivatives = C > 1 ? [slice(z, 1, 1, C)] : [];
-  return concat([to === 'tanh' ? tanh(value) : value, ...derivatives], 1);
+  const { to } = params;
+  return concat([...(to === 'linear' ? [value] : activations[to].onTape.save(value)), ...derivatives], 1);
 }
 
-/** The jet of tanh from the saved form: y = t, y_i = (1-t^2) z_i, y_L = (1-t^2)(z_L - 2 t sum z_i^2). */
-export function activate(S: Var, D: number, second: boolean): Var {
+/** The jet of what a layer is given: of the activation, where that is in saved form. */
+export function activate(S: Var, { from, ...carried }: Carried & Pick<DenseJetParams, 'from'>): Var {
+  if (from === 'linear') return S;
+  const E = savedBy(from);
   const channel = (c: number) => slice(S, 1, c, c + 1);
-  const t = channel(0);
-  const slope = sub(1, square(t));
-  const first = Array.from({ length: D }, (_, d) => channel(1 + d));
-  const channels = [t, ...first.map((z) => mul(slope, z))];
-  if (second) {
-    const squares = first.map(square).reduce(add);
-    channels.push(mul(slope, sub(channel(1 + D), mul(2, mul(t, squares)))));
-  }
-  return concat(channels, 1);
+  const first = range(carried.D).map((d) => channel(E + d));
+  const product = (slot: JetSlot) =>
+    slot
+      .map(({ a, b, weight }) => {
+        const own = mul(first[a]!, first[b]!);
+        return weight === 1 ? own : mul(weight, own);
+      })
+      .reduce(add);
+  const { value, slope, second } = activations[from].onTape.at(range(E).map(channel));
+  const slots = slotsOf(carried).map((slot, k) => second(channel(E + carried.D + k), product(slot)));
+  return concat([value, ...first.map((z) => mul(slope, z)), ...slots], 1);
+}
+
+/** The cotangent of a layer's affine map, [B,C,O,N], from that of its result. */
+export function affineBar(bar: Var, result: Var, { to }: Pick<DenseJetParams, 'to'>): Var {
+  if (to === 'linear') return bar;
+  const E = savedBy(to);
+  const saved = (of: Var) => range(E).map((e) => slice(of, 1, e, e + 1));
+  const value = activations[to].onTape.saveBar(saved(result), saved(bar));
+  const channels = bar.shape[1]!;
+  return channels > E ? concat([value, slice(bar, 1, E, channels)], 1) : value;
 }

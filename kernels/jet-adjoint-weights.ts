@@ -25,7 +25,7 @@ function operandsOf(call: AdjointCall) {
   const target = (k: number) => (wrt.includes(k) ? { output: wrt.indexOf(k) } : undefined);
   return {
     label: 'weights',
-    reads: { S: { input: 0 }, result: to === 'tanh' ? { input: 3 } : undefined, bar: { input: 4 } },
+    reads: { S: { input: 0 }, result: to === 'linear' ? undefined : { input: 3 }, bar: { input: 4 } },
     writes: { Wbar: target(1), bbar: target(2) },
   };
 }
@@ -42,7 +42,7 @@ function storesOf({ params: { wrt } }: AdjointCall, { Wbar, bbar }: Record<'Wbar
 export function weightsPerElement(call: AdjointCall): Grid | null {
   if (!asksForWeights(call)) return null;
   const sizes = sizesOf(call);
-  const { B, C, K, O, N } = sizes;
+  const { B, C, loaded, K, O, N } = sizes;
   return grid({
     ...operandsOf(call),
     threads: 64,
@@ -59,7 +59,7 @@ export function weightsPerElement(call: AdjointCall): Grid | null {
         'var a = 0.0;',
         'var b = 0.0;',
         loop('n', N, [
-          loadChannels('s', C, S, 'k', 'n'),
+          loadChannels('s', loaded, S, 'k', 'n'),
           activate('y', 's', sizes),
           unroll(C, (c) => `let z${c} = ${affineBar(c, bar, result, sizes, 'o', 'n')};`),
           `a += ${products.join(' + ')};`,
@@ -81,7 +81,7 @@ const ROWS = 16;
 export function weightsStaged(call: AdjointCall, { subgroupMaxSize, workgroupMemory }: Capabilities): Grid | null {
   if (!asksForWeights(call)) return null;
   const sizes = sizesOf(call);
-  const { B, C, K, O, N } = sizes;
+  const { B, C, loaded, K, O, N } = sizes;
   const rows = Math.min(ROWS, Math.ceil(O / 4) * 4);
   const lanes = Math.max(subgroupMaxSize, 8);
   const columns = Math.min(64, Math.ceil(K / lanes) * lanes);
@@ -104,7 +104,7 @@ export function weightsStaged(call: AdjointCall, { subgroupMaxSize, workgroupMem
         `let p = i % ${chunk}u;`,
         `let n = min(start + p, ${N - 1}u);`,
         `let k = min(column + i / ${chunk}u, ${K - 1}u);`,
-        loadChannels('s', C, S, 'k', 'n'),
+        loadChannels('s', loaded, S, 'k', 'n'),
         activate('v', 's', sizes),
         unroll(C, (c) => `${y(`${place(c, 'p')} * ${columns}u + i / ${chunk}u`)} = v${c};`),
       ];
@@ -172,7 +172,7 @@ const COLUMN_VECTORS = 2;
 export function weightsAcrossLanes(call: AdjointCall, L: number): Grid | null {
   if (!asksForWeights(call)) return null;
   const sizes = sizesOf(call);
-  const { B, C, K, O, N } = sizes;
+  const { B, C, loaded, K, O, N } = sizes;
   const rowVectors = Math.min(ROW_VECTORS, Math.ceil(O / L));
   const columnVectors = Math.min(COLUMN_VECTORS, Math.ceil(K / L));
   const [rows, columns] = [rowVectors * L, columnVectors * L];
@@ -208,7 +208,7 @@ export function weightsAcrossLanes(call: AdjointCall, L: number): Grid | null {
         unroll(rows, (i) => unroll(columnVectors, (v) => `var a${v}_${i} = 0.0;`)),
         loop('n', N, [
           unroll(columnVectors, (v) => [
-            loadChannels(`s${v}_`, C, S, `k${v}`, 'n'),
+            loadChannels(`s${v}_`, loaded, S, `k${v}`, 'n'),
             activate(`y${v}_`, `s${v}_`, sizes),
           ]),
           unroll(rowVectors, (v) => [

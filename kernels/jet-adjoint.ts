@@ -2,7 +2,7 @@
  * The adjoint of a layer with jets, `vjp(dense_jet)`: from S, W, b, the result and its cotangent to the cotangents of
  * those of S, W, b that `wrt` lists.
  *
- * Meaning: with z the cotangent of the affine map (that of the result, through tanh where the call says so) and a the jet
+ * Meaning: with z the cotangent of the affine map (that of the result, back through what its activation saves) and a the jet
  * of S, of W it is sum_c,n z_c[o,n] a_c[k,n], of b sum_n z_0[o,n], of a_c[k,n] sum_o W[o,k] z_c[o,n], which goes back
  * through the activation to S. Nothing of the forward pass is computed again but the activation.
  *
@@ -26,11 +26,12 @@ import {
   unroll,
   vjp,
 } from '../engine/index.ts';
-import { denseJet, type JetAdjointParams } from './dense-jet.ts';
+import { denseJet, type JetAdjointParams, savedBy } from './dense-jet.ts';
 import { jetCases } from './jet.ts';
 import { weightsAcrossLanes, weightsPerElement, weightsStaged } from './jet-adjoint-weights.ts';
 import { activateAdjoint, affineBar, loadChannels, sizesOf } from './jet-parts.ts';
 import { acrossLanes, canStage, type JetProduct, perElement, staged, type Way } from './jet-product.ts';
+import { channelsOf } from './slots.ts';
 
 export const jetAdjoint: Kernel<JetAdjointParams> = {
   name: 'vjp(dense_jet)',
@@ -90,7 +91,7 @@ function inputCotangent(call: Call<JetAdjointParams>, device: Capabilities, way:
 
 function inputProduct(call: Call<JetAdjointParams>): JetProduct {
   const sizes = sizesOf(call);
-  const { B, C, K, O, N, from, to } = sizes;
+  const { B, C, loaded, K, O, N, from, to } = sizes;
   return {
     B,
     C,
@@ -101,9 +102,9 @@ function inputProduct(call: Call<JetAdjointParams>): JetProduct {
     operands: {
       label: 'input',
       reads: {
-        S: from === 'tanh' ? { input: 0 } : undefined,
+        S: from === 'linear' ? undefined : { input: 0 },
         W: { input: 1 },
-        result: to === 'tanh' ? { input: 3 } : undefined,
+        result: to === 'linear' ? undefined : { input: 3 },
         bar: { input: 4 },
       },
       writes: { Sbar: { output: call.params.wrt.indexOf(0) } },
@@ -115,9 +116,9 @@ function inputProduct(call: Call<JetAdjointParams>): JetProduct {
         const { before, channels } = activateAdjoint('g', 's', sizes);
         return scope([
           unroll(C, (c) => `let g${c} = ${values[c]};`),
-          from === 'tanh' ? loadChannels('s', C, S, row, 'n') : [],
+          from === 'linear' ? [] : loadChannels('s', loaded, S, row, 'n'),
           before,
-          unroll(C, (c) => `${Sbar('batch', c, row, 'n')} = ${channels[c]};`),
+          unroll(loaded, (c) => `${Sbar('batch', c, row, 'n')} = ${channels[c]};`),
         ]);
       },
     }),
@@ -129,6 +130,6 @@ function both(...grids: readonly (Grid | null)[]): Build {
 }
 
 function adjointCase({ params, shapes }: ReturnType<typeof jetCases>[0], wrt: readonly number[]) {
-  const [[B, C, , N], [, O]] = shapes as [number[], number[]];
-  return { params: { ...params, wrt }, shapes: [...shapes, [B!, C!, O!, N!]] };
+  const [[B, , , N], [, O]] = shapes as [number[], number[]];
+  return { params: { ...params, wrt }, shapes: [...shapes, [B!, channelsOf(params) - 1 + savedBy(params.to), O!, N!]] };
 }

@@ -1,8 +1,9 @@
 /**
- * One layer of a tanh network carrying second-order jets, forward: the kernel of `dense_jet`, defined in `dense-jet.ts`.
+ * One layer of a network carrying jets up to second order, forward: the kernel of `dense_jet`, defined in `dense-jet.ts`.
  *
  * Meaning: S [B,C,K,N], W [B,O,K], b [B,O] -> y [B,C,O,N] with y_c[o,n] = sum_k W[o,k] a_c[k,n], plus b[o] where c = 0;
- * a is the jet of S, and tanh is taken of y_0 where the call says so. N points, C channels of a jet.
+ * a is the jet of S, and y_0 goes through the activation that the call names. N points, C channels of a jet; where an
+ * activation saves more numbers than one, S or y has as many more channels.
  *
  * Versions, each with less to load for a multiplication than the one before:
  * - simple: two loads for C multiplications.
@@ -12,9 +13,11 @@
  * Flops: 2 B C K O N. Bytes: 4 (B C K N + B O K + B O + B C O N), each operand and the result once.
  */
 import { type Call, type Kernel, operandBytes, simdLanes, type Tensor, unroll } from '../engine/index.ts';
-import { type DenseJetParams, denseJet } from './dense-jet.ts';
+import { activations } from './activation.ts';
+import { type DenseJetParams, denseJet, savedBy } from './dense-jet.ts';
 import { activate, loadChannels, sizesOf } from './jet-parts.ts';
 import { acrossLanes, canStage, type JetProduct, perElement, staged } from './jet-product.ts';
+import { channelsOf } from './slots.ts';
 
 export const jet: Kernel<DenseJetParams> = {
   name: 'dense_jet',
@@ -47,7 +50,7 @@ export const jet: Kernel<DenseJetParams> = {
   ],
 };
 
-/** Every combination of forms and orders; sizes of 1, primes and non-multiples of a tile. */
+/** Every combination of forms and orders, slots and activations; sizes of 1, primes and non-multiples of a tile. */
 export function jetCases(): { params: DenseJetParams; shapes: number[][] }[] {
   const forms = [
     { from: 'linear', to: 'tanh' },
@@ -65,6 +68,8 @@ export function jetCases(): { params: DenseJetParams; shapes: number[][] }[] {
   const [first, inner, last] = [{ ...full, from: 'linear' }, full, { ...full, to: 'linear' }] as const;
   return [
     ...combinations.map((params) => jetCase(params, 3, 9, 11, 13)),
+    ...slotCases(),
+    ...activationCases(),
     jetCase(inner, 1, 1, 1, 1),
     jetCase(first, 2, 1, 24, 67),
     jetCase(inner, 2, 33, 18, 67),
@@ -73,12 +78,30 @@ export function jetCases(): { params: DenseJetParams; shapes: number[][] }[] {
   ];
 }
 
+/** One pair, a mixed one beside it, sums with weights, and all that there are of three coordinates. */
+function slotCases() {
+  return [
+    jetCase({ D: 2, second: 'xx', from: 'tanh', to: 'tanh' }, 2, 9, 8, 13),
+    jetCase({ D: 2, second: 'xx,xy', from: 'linear', to: 'tanh' }, 1, 3, 11, 13),
+    jetCase({ D: 3, second: '2*xy+zz,-0.5*xx+yz', from: 'tanh', to: 'linear' }, 1, 11, 3, 13),
+    jetCase({ D: 3, second: 'xx,xy,xz,yy,yz,zz', from: 'tanh', to: 'tanh' }, 1, 8, 8, 19),
+  ];
+}
+
+/** Every activation but tanh, into its saved form, between two, and out of it. */
+function activationCases() {
+  return (['sine', 'silu'] as const).flatMap((name) => [
+    jetCase({ D: 1, second: true, from: 'linear', to: name }, 2, 1, 11, 13),
+    jetCase({ D: 2, second: 'xx,xy', from: name, to: name }, 1, 8, 9, 19),
+    jetCase({ D: 0, second: false, from: name, to: 'linear' }, 2, 11, 3, 13),
+  ]);
+}
+
 function jetCase(params: DenseJetParams, B: number, K: number, O: number, N: number) {
-  const C = 1 + params.D + (params.second ? 1 : 0);
   return {
     params,
     shapes: [
-      [B, C, K, N],
+      [B, channelsOf(params) - 1 + savedBy(params.from), K, N],
       [B, O, K],
       [B, O],
     ],
@@ -87,7 +110,8 @@ function jetCase(params: DenseJetParams, B: number, K: number, O: number, N: num
 
 function productOf(call: Call<DenseJetParams>): JetProduct {
   const sizes = sizesOf(call);
-  const { B, C, K, O, N, to } = sizes;
+  const { B, C, loaded, stored, K, O, N, to } = sizes;
+  const activation = to === 'linear' ? undefined : activations[to].inCode;
   return {
     B,
     C,
@@ -98,16 +122,16 @@ function productOf(call: Call<DenseJetParams>): JetProduct {
     operands: {
       reads: { S: { input: 0 }, W: { input: 1 }, b: { input: 2 } },
       writes: { y: { output: 0 } },
-      helpers: to === 'tanh' ? ['tanh'] : [],
+      helpers: activation?.helpers ?? [],
     },
     parts: ({ S, W, b, y }: Record<'S' | 'W' | 'b' | 'y', Tensor>) => ({
       weight: (row, d) => W('batch', row, d),
-      load: [loadChannels('s', C, S, 'd', 'n'), activate('v', 's', sizes)],
+      load: [loadChannels('s', loaded, S, 'd', 'n'), activate('v', 's', sizes)],
       // The bias goes to the value; then the row takes the form that the call wants.
       store: (row, [sum, ...derivatives]) => {
         const value = `${sum} + ${b('batch', row)}`;
-        const channels = [to === 'tanh' ? `tapir_tanh(${value})` : value, ...derivatives];
-        return unroll(C, (c) => `${y('batch', c, row, 'n')} = ${channels[c]};`);
+        const channels = [...(activation ? activation.save(value) : [value]), ...derivatives];
+        return unroll(stored, (c) => `${y('batch', c, row, 'n')} = ${channels[c]};`);
       },
     }),
   };

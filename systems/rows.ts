@@ -4,8 +4,8 @@
  * cotangent of ones, gives the cotangents of every layer at every point; a row is their product with what went into the
  * layer, and products of rows need no rows at all.
  */
-import { concat, full, index, mul, slice, square, sub, type Var, vjp } from '../engine/index.ts';
-import { activate, type DenseJetParams } from '../kernels/index.ts';
+import { concat, full, index, slice, type Var, vjp } from '../engine/index.ts';
+import { activate, affineBar, type DenseJetParams } from '../kernels/index.ts';
 import { matrixBlocks, NetworkError } from './architecture.ts';
 import { isCarriedByJets } from './fields.ts';
 import type { LossModel, Residual } from './model.ts';
@@ -77,9 +77,9 @@ export function rowParts(
   );
   return places.map((place, k) => {
     const { signal, result, args } = found[k]!;
-    const jet = args.from === 'tanh' ? activate(signal, args.D, args.second) : signal;
+    const jet = activate(signal, args);
     const parts = residuals.map((residual, r) => ({
-      deltas: window(affine(bars[r]![k]!, result, args), residual),
+      deltas: window(affineBar(bars[r]![k]!, result, args), residual),
       activations: window(jet, residual),
     }));
     return { ...place, parts };
@@ -89,14 +89,6 @@ export function rowParts(
 /** The value that a composite of one output is picked as. */
 function resultOf({ total: { tape } }: LossModel, id: number): Var {
   return tape.at(tape.nodes.findIndex((node) => node.op === 'pick' && node.inputs[0] === id));
-}
-
-/** Cotangent of a layer's affine map from that of its result, whose first channel may have passed through tanh. */
-function affine(bar: Var, result: Var, { to }: DenseJetParams): Var {
-  if (to === 'linear') return bar;
-  const C = bar.shape[1]!;
-  const value = mul(slice(bar, 1, 0, 1), sub(1, square(slice(result, 1, 0, 1))));
-  return C > 1 ? concat([value, slice(bar, 1, 1, C)], 1) : value;
 }
 
 /** One layer of one network, seen by the M rows of the residuals that read the network. */
