@@ -28,6 +28,7 @@ import { distance } from '../experiments/verify/quantity.ts';
 import {
   type Architecture,
   initialThetas,
+  jetsUpTo,
   network,
   parameterCount,
   resolveParameters,
@@ -75,15 +76,15 @@ type Way = (theta: Var, X: Var, architecture: Architecture) => Var;
 
 const reverse: Way = (theta, X, architecture) => {
   const along = (y: Var) => vjp([y], [full(y, 1)], [X])[0];
-  return flat(along(along(network(theta, X, architecture, 0))), X);
+  return flat(along(along(network(theta, X, architecture, jetsUpTo(0, 1)))), X);
 };
 const jets: Way = (theta, X, architecture) => {
-  const [{ second }] = jet([network(theta, X, architecture, 0)], { x: X }, { second: [['x', 'x']] }) as [
+  const [{ second }] = jet([network(theta, X, architecture, jetsUpTo(0, 1))], { x: X }, { second: [['x', 'x']] }) as [
     ReturnType<typeof jet>[number],
   ];
   return flat(second['xx']!, X);
 };
-const fused: Way = (theta, X, architecture) => flat(slice(network(theta, X, architecture, 2), 1, 2, 3), X);
+const fused: Way = (theta, X, architecture) => flat(slice(network(theta, X, architecture, jetsUpTo(2, 1)), 1, 2, 3), X);
 
 const flat = (v: Var, X: Var) => reshape(v, [X.shape[0]!, X.shape[2]!]);
 

@@ -5,4 +5,4 @@ export { jetGram } from './gram.ts';
 export { qr } from './householder.ts';
 export { library } from './library.ts';
 export { reorder } from './reorder.ts';
-export { type Carried, channelsOf, type JetSlot, secondOf } from './slots.ts';
+export { type Carried, channelsOf, type JetSlot, secondOf, type Term } from './slots.ts';

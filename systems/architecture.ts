@@ -1,5 +1,6 @@
-/** The sizes of a tanh network and how its parameters lie in a row of theta: layer by layer, W [out,in] then b [out]. */
+/** The sizes of a network and how its parameters lie in a row of theta: layer by layer, W [out,in] then b [out]. */
 import { UserError } from '../engine/index.ts';
+import type { ActivationName } from '../kernels/index.ts';
 import type { MatrixBlock } from '../optim/index.ts';
 
 /** Shape of one network. */
@@ -8,6 +9,8 @@ export interface Architecture {
   readonly outputs: number;
   readonly hidden: number;
   readonly width: number;
+  /** Of the hidden layers; tanh unless stated. */
+  readonly activation?: ActivationName;
   /** Where each input begins and ends: it is mapped to [-1,1]. [0,1] for all of them unless stated. */
   readonly extents?: readonly (readonly [low: number, high: number])[];
 }

