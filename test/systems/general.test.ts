@@ -1,4 +1,4 @@
-/** Losses of systems that fused jets cannot carry, and their gradients, on a device with the least limits. Needs an adapter. */
+/** Losses of the gallery's systems, fused or not, and their gradients, on a device with the least limits. Needs an adapter. */
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { compile, type Device, evaluate, grad, graphOf, newTape, openDevice, Program } from '../../engine/index.ts';
@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => device.close());
 
-it.each(['wave', 'kdv', 'beam'])('%s: losses and gradient', async (name) => {
+it.each(['burgers', 'heat', 'helmholtz', 'wave', 'kdv', 'beam'])('%s: losses and gradient', async (name) => {
   const system = await readSystem(join(import.meta.dirname, `../../examples/${name}.mjs`));
   const parameters = resolveParameters(system);
   const all = system.points(parameters, 3);
