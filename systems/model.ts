@@ -148,7 +148,7 @@ export function isKnown(system: System, name: string): boolean {
 export interface ErrorModel {
   /** Those with a reference solution. */
   readonly fields: readonly string[];
-  /** The same, or all fields where none has a reference solution. */
+  /** All fields, those with a reference solution or not. */
   readonly predicted: readonly string[];
   /** Absent where no field has a reference solution. */
   readonly comparison?: {
@@ -174,7 +174,7 @@ export function errorModel(tape: Tape, problem: Problem, count: number): ErrorMo
   const X = inputs.given({ kind: 'points', group: EVALUATION }, [runs, system.coordinates.length, count]);
   const values = fieldsAt(problem, X, [], inputs);
   const fields = Object.keys(system.exact);
-  const predicted = fields.length > 0 ? fields : fieldsOf(system);
+  const predicted = fieldsOf(system);
   const predictions = predicted.map((field) => values(field)!);
   const compared = fields.map((field) => predictions[predicted.indexOf(field)]!);
   const exact = fields.map((field) =>

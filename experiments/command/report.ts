@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import type { Report } from '../report/data.ts';
 import { writeReport } from '../report/write.ts';
 import { known } from './known.ts';
-import { path } from './options.ts';
+import { number, path } from './options.ts';
 import { type Global, jsonOption, putJson, say } from './output.ts';
 
 export function reportCommand(): Command {
@@ -12,10 +12,15 @@ export function reportCommand(): Command {
     .description('compare every result of a sweep with the published one, as Markdown and one HTML page')
     .option('--out <file>', 'FILE.md and FILE.html are written (default: DIR/report)', path('--out'))
     .option('--system <file>', 'of a sweep over a system of your own: its file', path('--system'))
+    .option(
+      '--coupling <x>',
+      'coupling whose histories and fields are drawn (default: the strongest)',
+      number('--coupling'),
+    )
     .addOption(jsonOption())
-    .action(async (path: string, options: Global & { out?: string; system?: string }) => {
+    .action(async (path: string, options: Global & { out?: string; system?: string; coupling?: number }) => {
       if (options.system !== undefined) await known(options.system);
-      const { report, markdown, html } = await writeReport(path, options.out);
+      const { report, markdown, html } = await writeReport(path, options.out, options.coupling);
       if (options.json) putJson({ ...report, files: [markdown, html] });
       else say(`${summary(report)}\n${markdown}, ${html}`, options);
     });

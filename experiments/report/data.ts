@@ -81,6 +81,8 @@ export interface Report {
   /** Cells beyond a factor of {@link FAR}, in words. */
   readonly far: readonly string[];
   readonly missing: readonly string[];
+  /** Published cells of its systems that no run of the plan covers, by method. */
+  readonly uncovered: readonly string[];
   readonly diverged: readonly string[];
   /** Runs whose summary cannot be read. */
   readonly damaged: readonly string[];
@@ -136,6 +138,7 @@ export function reportOf(found: Found): Report {
     done: summaries.size,
     systems,
     far: systems.flatMap(farCells),
+    uncovered: preset.published ? uncoveredCells(systems) : [],
     missing: record.runs.filter(({ id }) => !summaries.has(id)).map(({ id }) => id),
     diverged: [...summaries].flatMap(([id, { diverged }]) =>
       diverged ? `${id}: ${diverged.term} is ${diverged.value} at epoch ${diverged.epoch}` : [],
@@ -185,6 +188,22 @@ function systemReport(
   const caveats = beside ? caveatsOf(runs) : [];
   const about = { system: name, title, ids: runs.map(({ id }) => id), beside, coupling: coupling.name, couplings };
   return { ...about, measure, rows, caveats, ...(inferred ? { inferred } : {}) };
+}
+
+/** Of the paper's three 1D tables and the flow's, what no run was planned for. */
+function uncoveredCells(systems: readonly SystemReport[]): string[] {
+  return Object.entries(published).flatMap(([name, { couplings, rows }]) =>
+    rows.flatMap((method) => {
+      const own = systems.filter(({ system }) => system === name).flatMap((each) => each.rows);
+      const planned = own
+        .filter((row) => row.name === methodName(method))
+        .flatMap(({ cells }) => cells.map(({ coupling }) => coupling));
+      const absent = couplings.filter((value) => !planned.includes(value));
+      if (absent.length === 0) return [];
+      const where = absent.length === couplings.length ? 'every coupling' : absent.join(', ');
+      return `${name}, ${methodName(method)}: ${systemNamed(name).coupling.parameter} = ${where}`;
+    }),
+  );
 }
 
 function cellOf(

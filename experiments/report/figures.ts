@@ -107,16 +107,17 @@ function couplingAxis(name: string, couplings: readonly number[]) {
   };
 }
 
-/** The runs that figures show of a system: strongest coupling, first seed, one for each method. */
-function shown({ record, summaries }: Found, { ids, couplings }: SystemReport): RunPlan[] {
-  const strongest = record.runs.filter((run) => ids.includes(run.id) && run.coupling.value === couplings.at(-1));
-  const there = strongest.filter(({ id }) => summaries.has(id));
+/** The runs that figures show of a system: at a coupling, the strongest where it has not that one; first seed, one for each method. */
+function shown({ record, summaries }: Found, { ids, couplings }: SystemReport, asked?: number): RunPlan[] {
+  const coupling = couplings.find((value) => value === asked) ?? couplings.at(-1);
+  const own = record.runs.filter((run) => ids.includes(run.id) && run.coupling.value === coupling);
+  const there = own.filter(({ id }) => summaries.has(id));
   return [...new Map(there.toReversed().map((run) => [methodName(run), run])).values()].reverse();
 }
 
 /** Sum of the loss terms and error over the epochs, a line for each method. Undefined where nothing has finished. */
-export function historyFigure(found: Found, report: SystemReport): string | undefined {
-  const runs = shown(found, report);
+export function historyFigure(found: Found, report: SystemReport, asked?: number): string | undefined {
+  const runs = shown(found, report, asked);
   if (runs.length === 0) return undefined;
   const { coupling, seed } = runs[0]!;
   const figure = new Figure(
@@ -143,9 +144,9 @@ export function historyFigure(found: Found, report: SystemReport): string | unde
 
 const positive = (value: number | null) => (value !== null && value > 0 ? value : null);
 
-/** The runs with grad-norm at the strongest coupling: those whose fields are shown, SOAP first; all of them where none has it. */
-export function fieldRuns(found: Found, report: SystemReport): RunPlan[] {
-  const all = shown(found, report).toReversed();
+/** The runs with grad-norm at a coupling, as in {@link historyFigure}: those whose fields are shown, SOAP first; all of them where none has it. */
+export function fieldRuns(found: Found, report: SystemReport, coupling?: number): RunPlan[] {
+  const all = shown(found, report, coupling).toReversed();
   const balanced = all.filter(({ weighting }) => weighting === 'grad-norm');
   return balanced.length > 0 ? balanced : all;
 }

@@ -1,6 +1,7 @@
 /** A report as one HTML page that needs nothing else: tables, lists, figures as SVG in place. */
 
 import { escaped, figure, grid, page, prose } from '../show/html.ts';
+import type { Reading } from './analysis.ts';
 import {
   type Cell,
   cellText,
@@ -21,13 +22,18 @@ export interface Figures {
   readonly fields: readonly string[];
 }
 
-export function htmlOf(report: Report, figures: ReadonlyMap<SystemReport, Figures>): string {
+export function htmlOf(
+  report: Report,
+  figures: ReadonlyMap<SystemReport, Figures>,
+  readings: ReadonlyMap<SystemReport, readonly Reading[]>,
+): string {
   const title = titleOf(report);
   const rows = facts(report).map(([name, value]) => `<dt>${escaped(name)}</dt><dd>${prose(value)}</dd>`);
   const body = [
     `<h1>${escaped(title)}</h1>`,
     `<dl>${rows.join('')}</dl>`,
-    ...report.systems.map((system) => section(system, figures.get(system))),
+    ...report.systems.map((system) => section(system, figures.get(system), readings.get(system) ?? [])),
+    ...(besidePaper(report) ? [list('Published, and not in this sweep', report.uncovered, 'No cell.')] : []),
     ...(besidePaper(report) ? [list('Off by more than a factor of 3', report.far, 'No cell.')] : []),
     list('Diverged', report.diverged, 'No run.'),
     list('Missing', report.missing, 'No run.'),
@@ -36,7 +42,7 @@ export function htmlOf(report: Report, figures: ReadonlyMap<SystemReport, Figure
   return page(title, body);
 }
 
-function section(system: SystemReport, figures: Figures | undefined): string {
+function section(system: SystemReport, figures: Figures | undefined, readings: readonly Reading[]): string {
   const { title, system: name, caveats, rows, couplings, coupling } = system;
   const warning =
     caveats.length > 0 ? `<p class="warning">Not the paper's setting: ${escaped(caveats.join('; '))}.</p>` : '';
@@ -63,6 +69,14 @@ function section(system: SystemReport, figures: Figures | undefined): string {
       headOf(system),
       other,
     ),
+    ...readings.flatMap(({ title: what, head, rows: lines, note }) => [
+      `<h3>${escaped(what)}</h3>`,
+      grid(
+        escaped(note),
+        head,
+        lines.map((line) => line.map(escaped)),
+      ),
+    ]),
     ...(figures ? figureList(figures, title) : []),
   ].join('\n');
 }

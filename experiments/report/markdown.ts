@@ -1,4 +1,5 @@
 /** A report as Markdown: tables and lists; the figures are on the HTML page. */
+import type { Reading } from './analysis.ts';
 import {
   type Cell,
   cellText,
@@ -11,14 +12,19 @@ import {
   statsText,
 } from './data.ts';
 
-export function markdownOf(report: Report, page: string): string {
+export function markdownOf(
+  report: Report,
+  page: string,
+  readings: ReadonlyMap<SystemReport, readonly Reading[]>,
+): string {
   const parts = [
     `# ${titleOf(report)}`,
     facts(report)
       .map(([name, value]) => `- ${name}: ${value}`)
       .join('\n'),
     `Figures are in [${page}](${page}).`,
-    ...report.systems.map(systemText),
+    ...report.systems.map((system) => systemText(system, readings.get(system) ?? [])),
+    ...(besidePaper(report) ? [list('Published, and not in this sweep', report.uncovered, 'No cell.')] : []),
     ...(besidePaper(report) ? [list('Off by more than a factor of 3', report.far, 'No cell.')] : []),
     list('Diverged', report.diverged, 'No run.'),
     list('Missing', report.missing, 'No run.'),
@@ -59,7 +65,7 @@ export const legend = ({ measure, beside }: SystemReport): string =>
 export const slopeHead = ({ beside }: SystemReport): string[] =>
   beside ? ['method', 'ours', 'published'] : ['method', 'ratio'];
 
-function systemText(system: SystemReport): string {
+function systemText(system: SystemReport, readings: readonly Reading[]): string {
   const { title, caveats, rows } = system;
   const warning = caveats.length > 0 ? [`> **Not the paper's setting: ${caveats.join('; ')}.**`] : [];
   const main = rows.map(({ name, cells }) => [name, ...cells.map((cell) => lines(cell, system).join('<br>'))]);
@@ -78,6 +84,7 @@ function systemText(system: SystemReport): string {
     grid(headOf(system), settled),
     "Best error seen (an oracle's choice), then the error at the smallest unweighted loss.",
     grid(headOf(system), others),
+    ...readings.flatMap(({ title: what, head, rows: lines, note }) => [`### ${what}`, note, grid(head, lines)]),
   ].join('\n\n');
 }
 

@@ -5,10 +5,12 @@ import { attempt, writeFiles } from '../disk/atomic.ts';
 import { checkPlaces } from '../disk/run-folder.ts';
 import { systemOf } from '../sweep/presets.ts';
 import { UsageError } from '../training/settings.ts';
+import { type Reading, readingsOf } from './analysis.ts';
 import { type Found, type Report, readRuns, reportOf, type SystemReport } from './data.ts';
 import { couplingFigure, describeRun, fieldFigure, fieldRuns, fieldsOfRun, historyFigure } from './figures.ts';
 import { type Figures, htmlOf } from './html.ts';
 import { markdownOf } from './markdown.ts';
+import { neutralReading } from './neutral.ts';
 import { surfacesFigure } from './surfaces.ts';
 
 export interface Written {
@@ -17,8 +19,8 @@ export interface Written {
   readonly html: string;
 }
 
-/** Writes FILE.md and FILE.html. Throws {@link UsageError} where `path` holds no sweep, RunFolderError where the disk refuses. */
-export async function writeReport(path: string, out = join(path, 'report')): Promise<Written> {
+/** Writes FILE.md and FILE.html, histories and fields at a coupling, the strongest unless stated. Throws {@link UsageError} where `path` holds no sweep, RunFolderError where the disk refuses. */
+export async function writeReport(path: string, out = join(path, 'report'), coupling?: number): Promise<Written> {
   const known = ['.md', '.html', ''];
   const extension = extname(out);
   if (!known.includes(extension)) throw new UsageError(`--out takes a name that ends in .md or .html, not ${out}`);
@@ -27,13 +29,31 @@ export async function writeReport(path: string, out = join(path, 'report')): Pro
   const found = readRuns(path);
   checkPlaces(dirname(stem), [basename(markdown), basename(html)]);
   const report = reportOf(found);
-  const page = htmlOf(report, await withSurfaces((device) => figuresOf(path, found, report, device)));
+  demandCoupling(report, coupling);
+  const readings = new Map(report.systems.map((system) => [system, readingsOfRuns(path, system, found)]));
+  const page = htmlOf(
+    report,
+    await withSurfaces((device) => figuresOf(path, found, report, device, coupling)),
+    readings,
+  );
   const files = new Map([
-    [basename(markdown), markdownOf(report, basename(html))],
+    [basename(markdown), markdownOf(report, basename(html), readings)],
     [basename(html), page],
   ]);
   attempt(stem, () => writeFiles(dirname(stem), files));
   return { report, markdown, html };
+}
+
+function readingsOfRuns(path: string, system: SystemReport, found: Found): Reading[] {
+  const neutral = neutralReading(path, system, found);
+  return [...readingsOf(system, found), ...(neutral ? [neutral] : [])];
+}
+
+/** Throws {@link UsageError} where no system of the report has this coupling. */
+function demandCoupling({ systems }: Report, coupling: number | undefined): void {
+  if (coupling === undefined || systems.some(({ couplings }) => couplings.includes(coupling))) return;
+  const there = systems.map(({ system, couplings }) => `${system} ${couplings.join(', ')}`);
+  throw new UsageError(`--coupling ${coupling} is in no system of this sweep: ${there.join('; ')}`);
 }
 
 async function figuresOf(
@@ -41,12 +61,13 @@ async function figuresOf(
   found: Found,
   report: Report,
   device: () => Promise<Device | undefined>,
+  coupling: number | undefined,
 ): Promise<Map<SystemReport, Figures>> {
   const all = new Map<SystemReport, Figures>();
   for (const system of report.systems) {
-    const history = historyFigure(found, system);
+    const history = historyFigure(found, system, coupling);
     const fields: string[] = [];
-    for (const run of fieldRuns(found, system)) {
+    for (const run of fieldRuns(found, system, coupling)) {
       const pictures = fieldsOfRun(path, found, run);
       if (!pictures) continue;
       fields.push(fieldFigure(found, run, pictures));

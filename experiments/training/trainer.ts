@@ -39,7 +39,7 @@ export interface RunTrainer extends Trainable {
   readonly terms: readonly string[];
   /** Those with a reference solution. */
   readonly fields: readonly string[];
-  /** The same, or all fields where none has a reference solution. */
+  /** All fields, those with a reference solution or not. */
   readonly predicted: readonly string[];
   readonly evaluation: Coordinates;
   /** In words, what there is to say before the first step. */
@@ -71,7 +71,7 @@ export class Trainer implements RunTrainer {
   readonly terms: readonly string[];
   /** Fields with a reference solution. */
   readonly fields: readonly string[];
-  /** The same, or all fields where none has one. */
+  /** All fields, those with a reference solution or not. */
   readonly predicted: readonly string[];
   readonly evaluation: Coordinates;
   /** The program of a training step. */

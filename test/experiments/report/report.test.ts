@@ -183,6 +183,17 @@ describe('the report of a partial sweep', () => {
     expect(depth).toBe(0);
   });
 
+  it('draws histories and fields at the coupling that is asked for', async () => {
+    const path = sweepOf('quick', mixed);
+    const { html } = await writeReport(path, join(path, 'weak'), 1);
+    const weak = readFileSync(html, 'utf8');
+    expect(weak).toContain('gamma = 1, seed 42');
+    expect(weak).not.toContain('gamma = 50, seed 42');
+    await expect(writeReport(path, join(path, 'none'), 7)).rejects.toThrow(
+      '--coupling 7 is in no system of this sweep: thermoelasticity 1, 50;',
+    );
+  });
+
   it('of nothing yet still lists everything as missing', async () => {
     const path = sweepOf('ends', () => undefined);
     const out = join(base, 'elsewhere', 'page.html');
