@@ -1,11 +1,16 @@
 /** A peer as a process of its own: one JSON document per line to it and from it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { UserError } from '../engine/index.ts';
 import type { BlasFacts } from './blas.ts';
 
 /** A peer that is not there, or went away. */
-export class PeerError extends Error {
+export class PeerError extends UserError {
   override readonly name = 'PeerError';
+  override readonly exitCode = 1;
+  constructor(message: string) {
+    super(message, { remedy: '--python names the Python that has PyTorch or JAX' });
+  }
 }
 
 /** How a peer is started: a program with arguments. */

@@ -2,13 +2,17 @@
  * What this adapter can do at best, measured: multiply-adds in registers, copies in memory, dispatches in a pass. Each
  * shader is held against what it should have computed before its time counts.
  */
-import { type Device, Program } from '../engine/index.ts';
+import { type Device, Program, UserError } from '../engine/index.ts';
 import { planOf, type Shader } from './shader.ts';
 import { byWall, type Clock, type Effort, type Spread, timePlan } from './timing.ts';
 
 /** A shader of the roofline that computed something else than it claims: its time means nothing. */
-export class RooflineError extends Error {
+export class RooflineError extends UserError {
   override readonly name = 'RooflineError';
+  override readonly exitCode = 1;
+  constructor(message: string) {
+    super(message, { remedy: 'tapir doctor shows what this adapter computes' });
+  }
 }
 
 export interface Ceiling {

@@ -1,11 +1,15 @@
 /** A GPU: asked for what its adapter can give, errors with the name of what was being done. */
 import { host } from '#host';
+import { UserError } from '../tape/error.ts';
 import { DeviceLostError, GpuError, NoAdapterError } from './errors.ts';
 import type { Capabilities } from './kernel.ts';
 import { isSoftware, strategyFor } from './software.ts';
 
 /** Used where the adapter has them; programs ask {@link Capabilities} or the device before relying on one. */
 const WANTED_FEATURES = ['timestamp-query', 'subgroups', 'shader-f16'] as const satisfies readonly GPUFeatureName[];
+
+/** How long after the first failure that comes of it the loss of a device may be told, milliseconds. */
+const LOSS_TOLD_MS = 100;
 
 const WANTED_LIMITS = [
   'maxStorageBufferBindingSize',
@@ -63,7 +67,7 @@ export class Device {
     };
     this.#loss = gpu.lost.then(({ reason, message }) => {
       this.#lost = new DeviceLostError(
-        `the GPU device was lost (${reason}): ${message || 'the driver gives no reason'}; start again, with a smaller problem if it recurs`,
+        `the GPU device was lost (${reason}): ${firstLine(message) || 'the driver gives no reason'}`,
       );
       throw this.#lost;
     });
@@ -76,6 +80,24 @@ export class Device {
    */
   async scoped<T>(scope: string, work: () => T | Promise<T>): Promise<T> {
     if (this.#lost) throw this.#lost;
+    try {
+      return await this.#inScope(scope, work);
+    } catch (error) {
+      if (error instanceof UserError || !(await this.#isGone())) throw error;
+      throw this.#lost ?? error;
+    }
+  }
+
+  /** Whether the device is lost: work under way may fail before its loss is told. */
+  async #isGone(): Promise<boolean> {
+    const told = this.#loss.then(
+      () => false,
+      () => true,
+    );
+    return Promise.race([told, new Promise<boolean>((resolve) => setTimeout(resolve, LOSS_TOLD_MS, false))]);
+  }
+
+  async #inScope<T>(scope: string, work: () => T | Promise<T>): Promise<T> {
     const filters = ['validation', 'out-of-memory', 'internal'] as const;
     for (const filter of filters) this.gpu.pushErrorScope(filter);
     const settled = new Promise<T>((resolve) => resolve(work())).then(

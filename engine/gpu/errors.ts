@@ -6,19 +6,34 @@ export class NoAdapterError extends UserError {
   override readonly name = 'NoAdapterError';
 }
 
+/** What stopped may be started again, and goes on: EX_TEMPFAIL of sysexits.h. */
+export const TRY_AGAIN = 75;
+
+const remedies: Readonly<Record<string, string>> = {
+  'out-of-memory': "use fewer points, networks or runs, or free the GPU's memory",
+  shader: 'mend the kernel, or pin another of its versions',
+};
+
 /** A validation, memory or internal error, with the scope in which it happened. */
-export class GpuError extends Error {
+export class GpuError extends UserError {
   override readonly name = 'GpuError';
+  override readonly exitCode = 1;
   readonly scope: string;
   constructor(scope: string, kind: string, detail: string) {
-    super(`${kind} in ${scope}: ${detail}`);
+    super(`${kind} in ${scope}: ${detail}`, {
+      remedy: remedies[kind] ?? 'tapir check names the kernels that this adapter gets wrong',
+    });
     this.scope = scope;
   }
 }
 
 /** The device is gone: driver reset, out of memory, or closed while work was under way. */
-export class DeviceLostError extends Error {
+export class DeviceLostError extends UserError {
   override readonly name = 'DeviceLostError';
+  override readonly exitCode = TRY_AGAIN;
+  constructor(message: string, remedy = 'start again, with a smaller problem if it recurs', cause?: unknown) {
+    super(message, { remedy, cause });
+  }
 }
 
 /** A number of steps that cannot be taken. */

@@ -1,6 +1,6 @@
 /** What the commands share: output, the device, common options. */
 import { Option } from 'commander';
-import { type Device, type DeviceOptions, openDevice } from '../../engine/index.ts';
+import { type Device, type DeviceOptions, openDevice, TRY_AGAIN } from '../../engine/index.ts';
 import { versionPin } from './options.ts';
 
 export interface Global {
@@ -39,19 +39,33 @@ export const untunedOption = () => new Option('--untuned', 'kernel versions as i
 /** npm and `timeout` pass on what the terminal sends as well: one interrupt may come twice. */
 const SAME_INTERRUPT_MS = 1000;
 
+/** Slurm sends it before it ends a job: what is kept then goes on when the job is started again. */
+const LAST_CALL = 'SIGUSR2';
+const stops: readonly NodeJS.Signals[] = [
+  'SIGINT',
+  'SIGTERM',
+  'SIGHUP',
+  ...('SLURM_JOB_ID' in process.env ? ([LAST_CALL] as const) : []),
+];
+
+let asked: NodeJS.Signals | undefined;
+/** The exit code of what was asked to stop, and did. */
+export const stoppedCode = (): number => (asked === LAST_CALL ? TRY_AGAIN : 130);
+
 /** Aborts at the first interrupt, exits at the second. */
 export async function interruptible<T>(use: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const stop = new AbortController();
   let first = Number.NaN;
-  const interrupted = () => {
+  const interrupted = (signal: NodeJS.Signals) => {
+    asked = signal;
     if (!stop.signal.aborted) first = performance.now();
     else if (performance.now() - first > SAME_INTERRUPT_MS) process.exit(130);
     stop.abort();
   };
-  process.on('SIGINT', interrupted).on('SIGTERM', interrupted);
+  for (const signal of stops) process.on(signal, interrupted);
   try {
     return await use(stop.signal);
   } finally {
-    process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
+    for (const signal of stops) process.off(signal, interrupted);
   }
 }

@@ -1,6 +1,7 @@
 /** The command `tapir sweep`. */
 import { basename } from 'node:path';
 import { Command, Option } from 'commander';
+import { openDevice } from '../../engine/index.ts';
 import { library } from '../../kernels/index.ts';
 import { systemNamed, systems } from '../../systems/index.ts';
 import { tunedChoices } from '../adapter/tune-cache.ts';
@@ -31,6 +32,7 @@ import {
   pinOption,
   putJson,
   say,
+  stoppedCode,
   untunedOption,
   withDevice,
 } from './output.ts';
@@ -122,7 +124,7 @@ export function sweepCommand(): Command {
       const outcome = await interruptible((signal) =>
         withDevice((device) =>
           sweep({
-            ...{ device, library, versions: kernel ?? {}, plan, out: folder, only, signal },
+            ...{ device, reopen: () => openDevice(), library, versions: kernel ?? {}, plan, out: folder, only, signal },
             choices: tunedChoices(device, untuned),
             ...(shard ? { shard } : {}),
             checkpointEvery: 1000 * checkpoint,
@@ -132,7 +134,7 @@ export function sweepCommand(): Command {
       );
       if (json) putJson(outcome);
       else say(outcomeText(outcome), options);
-      if (outcome.stopped) process.exitCode = 130;
+      if (outcome.stopped) process.exitCode = stoppedCode();
     });
 }
 

@@ -20,7 +20,7 @@ import {
 import { type TrainSummary, train } from '../training/train.ts';
 import { explain, type Subject, subjects } from './explain.ts';
 import { known } from './known.ts';
-import { assignment, choice, integer, number, path, seed, seedList, share } from './options.ts';
+import { assignment, choice, integer, number, path, seconds, seed, seedList, share } from './options.ts';
 import {
   type Global,
   interruptible,
@@ -28,6 +28,7 @@ import {
   pinOption,
   putJson,
   say,
+  stoppedCode,
   untunedOption,
   withDevice,
 } from './output.ts';
@@ -69,6 +70,12 @@ function gaussNewtonOptions(command: Command): Command {
     );
 }
 
+interface Where {
+  readonly out?: string;
+  readonly resume?: string;
+  readonly checkpoint: number;
+}
+
 export function trainCommand(): Command {
   return gaussNewtonOptions(
     systemOptions(
@@ -80,10 +87,13 @@ export function trainCommand(): Command {
     .option('--epochs <n>', 'training steps', integer('--epochs', 1))
     .option('--out <dir>', 'run folder (default: runs/SYSTEM-TIME)', path('--out'))
     .option('--resume <dir>', 'continue the run in a folder', path('--resume'))
+    .addOption(
+      new Option('--checkpoint <s>', 'seconds between checkpoints').argParser(seconds('--checkpoint')).default(15),
+    )
     .addOption(jsonOption())
-    .action(async (system: string, options: AnyTrainOptions & Global & { out?: string; resume?: string }) => {
+    .action(async (system: string, options: AnyTrainOptions & Global & Where) => {
       const name = await known(system);
-      const { out, resume, json, kernel, untuned, ...chosen } = options;
+      const { out, resume, checkpoint, json, kernel, untuned, ...chosen } = options;
       if (out !== undefined && resume !== undefined) throw new UsageError('--out and --resume exclude each other');
       if (untuned && resume !== undefined)
         throw new UsageError(`--resume keeps the kernel versions of the run in ${resume}; leave out --untuned`);
@@ -101,6 +111,7 @@ export function trainCommand(): Command {
             notice: (text) => process.stderr.write(`${text}\n`),
             out: folder,
             resume: resume !== undefined,
+            checkpointEvery: 1000 * checkpoint,
             signal,
           }),
         ),
@@ -110,7 +121,7 @@ export function trainCommand(): Command {
       });
       if (json) putJson(summary);
       else say(report(summary), options);
-      if (summary.stopped !== undefined) process.exitCode = 130;
+      if (summary.stopped !== undefined) process.exitCode = stoppedCode();
     });
 }
 

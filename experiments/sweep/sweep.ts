@@ -1,5 +1,5 @@
 /** Works through the plan of a sweep: stack after stack, each run written when it is done, nothing done twice. */
-import { BufferSizeError, type Device, type Library } from '../../engine/index.ts';
+import { BufferSizeError, type Device, DeviceLostError, type Library } from '../../engine/index.ts';
 import type { Choices } from '../adapter/choices.ts';
 import type { ProgressStream } from '../show/progress.ts';
 import type { Summary } from '../training/record.ts';
@@ -12,6 +12,8 @@ import { type StackProgress, trainStack } from './stack.ts';
 
 export interface SweepSession {
   readonly device: Device;
+  /** Opens another device where this one is lost; without it the sweep ends then. */
+  readonly reopen?: () => Promise<Device>;
   readonly library: Library;
   readonly versions?: Readonly<Record<string, string>>;
   /** Kernel versions that a new sweep prefers; one that is there keeps its own. */
@@ -47,6 +49,8 @@ export interface SweepOutcome {
 }
 
 const CHECKPOINT_EVERY_MS = 60_000;
+/** Devices that are opened in place of lost ones. */
+const REOPENED_AT_MOST = 3;
 
 /** Throws UsageError and RunFolderError before anything is trained; CheckpointError on a damaged checkpoint. */
 export async function sweep(session: SweepSession): Promise<SweepOutcome> {
@@ -69,18 +73,19 @@ export async function sweep(session: SweepSession): Promise<SweepOutcome> {
         continue;
       }
       try {
-        runs.push(...(await work.train(group)));
+        await work.throughLosses(async () => void runs.push(...(await work.train(group))));
       } finally {
         unlock();
       }
     }
   } finally {
     work.progress.stop();
+    await work.close();
   }
   return {
     preset: plan.preset,
     out,
-    adapter: session.device.info.name,
+    adapter: work.device.info.name,
     planned: plan.runs.length,
     selected: work.total,
     before: work.before,
@@ -102,6 +107,9 @@ class Work {
   readonly #groups: readonly Group[];
   readonly #folder: SweepFolder;
   readonly #session: SweepSession;
+  /** The session's, or the one that was opened in its place. */
+  device: Device;
+  #reopened = 0;
   /** Work of each run by id, in units of its cost times its epochs. */
   readonly #units: ReadonlyMap<string, number>;
   readonly #started = performance.now();
@@ -112,12 +120,38 @@ class Work {
     this.#groups = groups;
     this.#folder = folder;
     this.#session = session;
+    this.device = session.device;
     const all = groups.flatMap(({ runs }) => runs);
     this.#units = new Map(all.map((run) => [run.id, costOf(run) * run.epochs]));
     this.total = all.length;
     this.before = this.finished;
     this.#given = this.#doneUnits();
     this.progress = startSweepProgress(`sweep ${session.plan.preset}`, session.stream);
+  }
+
+  /** Does what may lose the device; with another one it goes on from the last checkpoint, three times at most. */
+  async throughLosses(action: () => Promise<void>): Promise<void> {
+    const { reopen } = this.#session;
+    for (;;) {
+      try {
+        await action();
+        return;
+      } catch (error) {
+        if (!(error instanceof DeviceLostError)) throw error;
+        if (!reopen || this.#reopened === REOPENED_AT_MOST)
+          throw new DeviceLostError(error.message, 'what was reached is kept: the same command goes on', error);
+        this.#reopened++;
+        await this.close();
+        this.device = await reopen();
+        const again = `opened ${this.device.info.name} again (${this.#reopened} of ${REOPENED_AT_MOST})`;
+        this.progress.note(`${error.message}; ${again}`);
+      }
+    }
+  }
+
+  /** Closes the device that was opened here; the session's own is its caller's. */
+  async close(): Promise<void> {
+    if (this.device !== this.#session.device) await this.device.close();
   }
 
   get finished(): number {
@@ -148,7 +182,7 @@ class Work {
 
   /** Trains a stack; in halves where its buffers are larger than the adapter's. */
   async #stack(group: Group, from?: string, epoch = 0): Promise<Summary[]> {
-    const { device, library, versions = {}, checkpointEvery = CHECKPOINT_EVERY_MS, signal } = this.#session;
+    const { library, versions = {}, checkpointEvery = CHECKPOINT_EVERY_MS, signal } = this.#session;
     const { id, runs } = group;
     if (signal.aborted) return [];
     const own = runs.reduce((sum, run) => sum + (this.#units.get(run.id) ?? 0), 0);
@@ -160,7 +194,7 @@ class Work {
     };
     progress(last);
     try {
-      const backend = { device, library, versions, choices: this.#folder.choices };
+      const backend = { device: this.device, library, versions, choices: this.#folder.choices };
       const where = { backend, folder: this.#folder, group: id, signal, checkpointEvery };
       const summaries = (await trainStack({ ...where, runs, ...(from ? { from } : {}), progress })) ?? [];
       for (const summary of summaries) this.#tell(summary);

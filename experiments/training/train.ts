@@ -1,5 +1,5 @@
 /** Trains a system: progress on stderr, a run folder with configuration, metrics, weights and a picture, a summary. */
-import type { Device, Library } from '../../engine/index.ts';
+import { type Device, DeviceLostError, type Library } from '../../engine/index.ts';
 import type { Run } from '../../systems/index.ts';
 import { asServed, type Choices, pinsPassedOver } from '../adapter/choices.ts';
 import { openRunFolder, type RunFolder } from '../disk/run-folder.ts';
@@ -35,7 +35,6 @@ import { GaussNewtonTrainer } from './second-order.ts';
 import { problemFor, type TrainSettings, UsageError } from './settings.ts';
 import { type RunTrainer, Trainer } from './trainer.ts';
 
-/** Time between checkpoints of a run under way: what a killed process loses at most. */
 const CHECKPOINT_EVERY_MS = 15_000;
 
 export interface Session {
@@ -49,6 +48,8 @@ export interface Session {
   readonly notice?: (text: string) => void;
   readonly out: string;
   readonly resume: boolean;
+  /** Time between checkpoints of a run under way, milliseconds: what a killed process loses at most. */
+  readonly checkpointEvery?: number;
   /** Aborted when the user asks to stop. */
   readonly signal: AbortSignal;
 }
@@ -73,8 +74,13 @@ export async function train(session: Session): Promise<TrainSummary> {
     if (resume) await trainer.restore(checkpointOf(session, trainer));
     folder.truncateMetrics(trainer.epoch);
     for (const line of pinsPassedOver(trainer.kernels, versions)) session.notice?.(line);
+    // Before the configuration, so that a run that is there can be resumed from its first moment on.
+    if (!resume) writeCheckpoint(folder, await trainer.snapshot(), trainer.stateShapes(), settings);
     folder.writeConfig({ format: FORMAT, ...settings, kernels: trainer.kernels });
     return await trainInto(folder, trainer, session);
+  } catch (error) {
+    if (!(error instanceof DeviceLostError)) throw error;
+    throw new DeviceLostError(error.message, `what was reached is kept: go on with --resume ${out}`, error);
   } finally {
     folder.close();
     trainer?.destroy();
@@ -94,7 +100,7 @@ function checkpointOf({ out, settings }: Session, trainer: RunTrainer): Snapshot
 async function trainInto(
   folder: RunFolder,
   trainer: RunTrainer,
-  { settings, signal, out, device }: Session,
+  { settings, signal, out, device, checkpointEvery = CHECKPOINT_EVERY_MS }: Session,
 ): Promise<TrainSummary> {
   const { terms } = trainer;
   const { runs } = trainer.options.problem;
@@ -116,7 +122,7 @@ async function trainInto(
     },
     recording({ records, terms, score, append }),
     newest(
-      atMostEvery(CHECKPOINT_EVERY_MS, async ({ epoch }) => {
+      atMostEvery(checkpointEvery, async ({ epoch }) => {
         const snapshot = await trainer.stateAt(epoch);
         if (snapshot && hasFiniteState(snapshot)) writeCheckpoint(folder, snapshot, trainer.stateShapes(), settings);
         return undefined;

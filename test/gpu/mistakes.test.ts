@@ -108,6 +108,10 @@ it('notices that the device is lost, in work under way and in work to come', asy
   poison(program);
   other.gpu.destroy();
   await expect(program.run(2, ['loss'])).rejects.toBeInstanceOf(DeviceLostError);
-  await expect(program.read('w')).rejects.toThrow(/the GPU device was lost \(.*\).*start again/);
+  await expect(program.read('w')).rejects.toMatchObject({
+    message: expect.stringMatching(/^the GPU device was lost \(destroyed\): [^\n]*$/),
+    remedy: expect.stringContaining('start again'),
+    exitCode: 75,
+  });
   await other.close();
 });

@@ -109,9 +109,9 @@ it('under a training run', async () => {
       expect(contents(join(base, `run-${name}`))).toEqual(whole);
       return;
     }
-    // Before the first checkpoint there is nothing to go on from.
+    // Before its configuration is written there is no run to go on with.
     expect([CheckpointError, RunFolderError].some((kind) => failure instanceof kind)).toBe(true);
     expect((failure as Error).message).toMatch(/no run to resume|was stopped before the first; start again/);
   });
-  expect([writes, resumed]).toEqual([8, 2]);
+  expect([writes, resumed]).toEqual([9, 6]);
 });
