@@ -8,7 +8,8 @@ const folder = join(import.meta.dirname, 'test');
 const OPENS_ADAPTER = /\bopenDevice\b|\btrain\(|\bwriteReport\b|support\/command\.ts/;
 
 const tests = readdirSync(folder, { recursive: true, encoding: 'utf8' })
-  .filter((path) => path.endsWith('.test.ts'))
+  // Those of the cluster need Slurm, and have a script of their own.
+  .filter((path) => path.endsWith('.test.ts') && !path.startsWith('cluster/'))
   .map((path) => ({ path: `test/${path}`, gpu: OPENS_ADAPTER.test(readFileSync(join(folder, path), 'utf8')) }));
 
 const pathsOf = (gpu: boolean) => tests.filter((each) => each.gpu === gpu).map(({ path }) => path);

@@ -42,6 +42,7 @@ const adapterOption = () =>
 
 /** Commander throws, and prints nothing of its own about errors. */
 function quiet(command: Command): Command {
+  for (const below of command.commands) quiet(below);
   return command
     .exitOverride()
     .configureOutput({ writeErr: () => {} })

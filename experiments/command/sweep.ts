@@ -23,6 +23,7 @@ import { type Overrides, type Preset, presetNamed, presets } from '../sweep/pres
 import { type SweepOutcome, sweep } from '../sweep/sweep.ts';
 import { optimizers, weightings } from '../training/hyperparameters.ts';
 import { UsageError } from '../training/settings.ts';
+import { type SlurmOptions, slurmOptions, statusCommand, submitSweep } from './cluster.ts';
 import { known } from './known.ts';
 import { assignments, choices, integer, number, path, seconds, seedList } from './options.ts';
 import {
@@ -37,7 +38,7 @@ import {
   withDevice,
 } from './output.ts';
 
-interface Options extends Omit<Overrides, 'optimizers' | 'weightings'>, Global {
+interface Options extends Omit<Overrides, 'optimizers' | 'weightings'>, Global, SlurmOptions {
   readonly optimizer?: Overrides['optimizers'];
   readonly weighting?: Overrides['weightings'];
   readonly out?: string;
@@ -58,7 +59,7 @@ function betas(text: string): [number, number] {
 }
 
 export function sweepCommand(): Command {
-  return new Command('sweep')
+  const command = new Command('sweep')
     .argument('<preset>', `${presets.map(({ name }) => name).join(', ')}; or a system, by name or as a file`)
     .description('train every run of an experiment; continues where it was stopped')
     .option(
@@ -90,7 +91,7 @@ export function sweepCommand(): Command {
     .addOption(
       new Option('--checkpoint <s>', 'seconds between checkpoints').argParser(seconds('--checkpoint')).default(60),
     )
-    .option('--dry-run', 'show the plan and exit')
+    .option('--dry-run', 'show the plan, or with --slurm the script, and exit')
     .addOption(pinOption())
     .addOption(untunedOption())
     .addOption(jsonOption())
@@ -108,6 +109,11 @@ export function sweepCommand(): Command {
         untuned,
         optimizer,
         weighting,
+        slurm,
+        partition,
+        time,
+        gpus,
+        arraySize,
         ...rest
       } = options;
       const overrides = {
@@ -118,8 +124,16 @@ export function sweepCommand(): Command {
       const preset = await presetOf(name, overrides);
       const plan = sweepPlan(preset, overrides, stack);
       const groups = selectGroups(plan, only, shard);
-      if (dryRun) return showPlan(plan, groups, options);
       const folder = out ?? `sweeps/${preset.name}`;
+      if (slurm) {
+        if (shard) throw new UsageError('--slurm makes shards of its own: leave out --shard');
+        SweepFolder.check(folder, plan);
+        const line = { command: commandOf(name, options), task: ['sweep', name, ...taskOptions(options)] };
+        return submitSweep({ plan, only, out: folder, ...line, dryRun: dryRun ?? false }, options);
+      }
+      if ([partition, time, gpus, arraySize].some((given) => given !== undefined))
+        throw new UsageError('--partition, --time, --gpus and --array-size are for --slurm');
+      if (dryRun) return showPlan(plan, groups, options);
       SweepFolder.check(folder, plan);
       const outcome = await interruptible((signal) =>
         withDevice((device) =>
@@ -136,6 +150,7 @@ export function sweepCommand(): Command {
       else say(outcomeText(outcome), options);
       if (outcome.stopped) process.exitCode = stoppedCode();
     });
+  return slurmOptions(command).addCommand(statusCommand());
 }
 
 /** A preset, or what is asked for of a system. Throws UsageError, UnknownSystemError, SystemError, ParameterError. */
@@ -156,18 +171,30 @@ async function presetOf(name: string, { set, optimizers: own, weightings: balanc
   return preset;
 }
 
-/** The command as one would type it again, without the places of this machine. */
-function commandOf(
-  preset: string,
-  { set = {}, optimizer, weighting, epochs, lr, width, depth, seeds, soapBetas, updateEvery, stack }: Options,
-): string {
+/** Options that say which runs there are. */
+function planOptions(options: Options): string[] {
+  const { set = {}, optimizer, weighting, epochs, lr, width, depth, seeds, soapBetas, updateEvery, stack } = options;
   const methods = { optimizer, weighting };
   const values = { ...methods, epochs, lr, width, depth, seeds, 'soap-betas': soapBetas, 'update-every': updateEvery };
   const given = { ...values, ...(stack === DEFAULT_STACK ? {} : { stack }) };
-  const said = Object.entries(given).flatMap(([key, value]) => (value === undefined ? [] : [`--${key} ${value}`]));
-  const parameters = Object.entries(set).map(([name, list]) => `--set ${name}=${list.join(',')}`);
-  return ['tapir sweep', basename(preset), ...parameters, ...said].join(' ');
+  const said = Object.entries(given).flatMap(([key, value]) => (value === undefined ? [] : [`--${key}`, `${value}`]));
+  return [...Object.entries(set).flatMap(([name, list]) => ['--set', `${name}=${list.join(',')}`]), ...said];
 }
+
+/** The same, and those that say how a task is to train them. */
+function taskOptions(options: Options): string[] {
+  const { only = [], checkpoint, kernel = {} } = options;
+  return [
+    ...planOptions(options),
+    ...only.flatMap((condition) => ['--only', condition]),
+    ...['--checkpoint', `${checkpoint}`],
+    ...Object.entries(kernel).flatMap(([name, version]) => ['--kernel', `${name}=${version}`]),
+  ];
+}
+
+/** The command as one would type it again, without the places of this machine. */
+const commandOf = (preset: string, options: Options): string =>
+  ['tapir sweep', basename(preset), ...planOptions(options)].join(' ');
 
 function showPlan({ preset, runs }: SweepPlan, groups: readonly Group[], options: Options): void {
   const selected = groups.reduce((sum, group) => sum + group.runs.length, 0);

@@ -120,6 +120,13 @@ function held(folder: string, path: string, contents: string): Acquired {
   return { check, release, claim: `${basename(path)}.${nameOf(contents)}${CLAIM}` };
 }
 
+/** Who has the lock of a folder, in words; undefined where nobody has, or a stale one was left. */
+export function holderOfFolder(folder: string): string | undefined {
+  const path = join(resolve(folder), LOCK);
+  const found = contentsOf(path);
+  return found === undefined || isStale(path, found) ? undefined : holderText(found);
+}
+
 const nameOf = (contents: string): string => createHash('sha256').update(contents).digest('hex').slice(0, 12);
 
 function contentsOf(path: string): string | undefined {

@@ -67,6 +67,9 @@ export function costOf(run: RunPlan): number {
   return points * channels * parameters;
 }
 
+/** Roughly the multiply-adds of a group. */
+export const workOf = ({ runs }: Group): number => runs.reduce((sum, run) => sum + costOf(run) * run.epochs, 0);
+
 const keys = ['system', 'optimizer', 'weighting', 'method', 'seed', 'coupling'] as const;
 
 /** What `--only` may ask of a run, as text by key. */
@@ -133,11 +136,25 @@ export function selectGroups(
   only: readonly string[] = [],
   { index, count }: Shard = { index: 1, count: 1 },
 ): Group[] {
-  const selected = new Set(onlyRuns(runs, only).map(({ id }) => id));
-  return groups
-    .map((group) => ({ ...group, runs: group.runs.filter(({ id }) => selected.has(id)) }))
-    .filter((group) => group.runs.length > 0)
-    .filter((_, k) => k % count === index - 1);
+  const wanted = new Set(onlyRuns(runs, only).map(({ id }) => id));
+  const selected = groups
+    .map((group) => ({ ...group, runs: group.runs.filter(({ id }) => wanted.has(id)) }))
+    .filter((group) => group.runs.length > 0);
+  if (count === 1) return selected;
+  const own = balanced(selected, count)[index - 1]!;
+  return selected.filter(({ id }) => own.has(id));
+}
+
+/** Ids of groups in parts of about equal work: the dearest first, each to the part that has least so far. */
+function balanced(groups: readonly Group[], count: number): ReadonlySet<string>[] {
+  const parts = Array.from({ length: count }, () => ({ work: 0, ids: new Set<string>() }));
+  const works = groups.map((group) => ({ id: group.id, work: workOf(group) }));
+  for (const { id, work } of works.toSorted((a, b) => b.work - a.work)) {
+    const least = parts.reduce((a, b) => (b.work < a.work ? b : a));
+    least.work += work;
+    least.ids.add(id);
+  }
+  return parts.map(({ ids }) => ids);
 }
 
 /** What a group trains, in words: `thermoelasticity SOAP+GN x15`. */

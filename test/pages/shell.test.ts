@@ -12,6 +12,8 @@ const HELP = /^(?:bench|check|ntk|report|tune(?! --))\b/;
 function shortened(call: string): string {
   const [name] = call.split(' ');
   if (HELP.test(call)) return `${name} --help`;
+  // There is no folder of a sweep here; `cluster.test.ts` looks at one.
+  if (call.startsWith('sweep status')) return 'sweep status --help';
   if (name === 'train') return `${call} --epochs 2 --width 8 --depth 1`;
   if (name === 'sweep' && !call.includes('--dry-run')) return `${call} --dry-run`;
   return call;

@@ -28,7 +28,11 @@ function random(): number {
 
 /** Runs a command; kills it some milliseconds after `when` has come. True where it ended by itself before. */
 function killedAt(args: readonly string[], when: () => boolean, after: number): Promise<boolean> {
-  const child = spawn(process.execPath, [command, ...args], { cwd: base, stdio: 'ignore' });
+  const child = spawn(process.execPath, [command, ...args], { cwd: base, stdio: ['ignore', 'ignore', 'pipe'] });
+  let said = '';
+  child.stderr.on('data', (text: Buffer) => {
+    said = `${said}${text}`.slice(-2000);
+  });
   let timer: NodeJS.Timeout | undefined;
   const watch = setInterval(() => {
     if (timer === undefined && when()) timer = setTimeout(() => child.kill('SIGKILL'), after);
@@ -37,7 +41,7 @@ function killedAt(args: readonly string[], when: () => boolean, after: number): 
     child.on('error', fail).on('exit', (status, signal) => {
       clearInterval(watch);
       clearTimeout(timer);
-      if (signal === null && status !== 0) fail(new Error(`it ended with ${status}: ${args.join(' ')}`));
+      if (signal === null && status !== 0) fail(new Error(`it ended with ${status}: ${args.join(' ')}\n${said}`));
       else done(signal === null);
     });
   });
@@ -76,9 +80,11 @@ const lines = (count: number) => (out: string) =>
 const small = ['--width', '8', '--depth', '1', '--checkpoint', '0'];
 
 it('train, killed over and over', { timeout: LONG_MS }, async () => {
-  const options = ['train', 'thermoelasticity', ...small, '--epochs', '400'];
+  const train = ['train', 'thermoelasticity'];
   const args = (out: string) =>
-    existsSync(join(base, out, 'config.json')) ? [...options, '--resume', out] : [...options, '--out', out];
+    existsSync(join(base, out, 'config.json'))
+      ? [...train, '--checkpoint', '0', '--resume', out]
+      : [...train, ...small, '--epochs', '400', '--out', out];
   const phases = [
     has('.lock'),
     has('checkpoint.safetensors'),
