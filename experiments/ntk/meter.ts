@@ -46,6 +46,7 @@ import {
   type Subject,
   signalsSource,
 } from './tape.ts';
+import { type Theorems, theoremsOf } from './theorems.ts';
 
 /** Thresholds at which the projectors are shown, relative to the largest singular value. */
 export const THRESHOLDS = [1e-2, 1e-4, 1e-6, 1e-8, 1e-10, 1e-12, 1e-14];
@@ -89,6 +90,7 @@ export interface Measurement {
   };
   /** One block for every layer of every network. */
   readonly layers: Projected & { readonly bound: number; readonly influence: readonly Projected[] };
+  readonly theorems: Theorems;
   /** J D J^T under the diagonal (Adam) or the Kronecker factors (SOAP) that the optimizer has at this moment. */
   readonly optimizer?: Largest & {
     readonly name: 'adam' | 'soap';
@@ -166,10 +168,11 @@ export class NtkMeter {
       const ranks = byName((k) => ranges[k]!.map(({ columns }) => columns));
       return { threshold: at, ranks, ...largest(largestOfGram(beside(ranges.flat()))) };
     };
+    const ntk = largest(largestOfGram(all));
     return {
       rows: M,
       ntk: {
-        ...largest(largestOfGram(all)),
+        ...ntk,
         networks: byName((k) => largestOfGram(beside(parts[k]!))),
         layers: byName((k) => parts[k]!.map(largestOfGram)),
         gpu: {
@@ -188,6 +191,7 @@ export class NtkMeter {
         bound: parts.reduce((sum, layers) => sum + layers.length, 0),
         influence: THRESHOLDS.map(layerProjected),
       },
+      theorems: theoremsOf({ rows: this.model.rows, networks: names, parts, own, layerwise, lambdaMax: ntk.lambdaMax }),
       ...(live ? { optimizer: await this.#underOptimizer(values, live) } : {}),
       ...(spectrum
         ? {

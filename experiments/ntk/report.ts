@@ -3,7 +3,7 @@ import { attempt, writeFiles } from '../disk/atomic.ts';
 import { escaped, figure, page } from '../show/html.ts';
 import { table } from '../show/table.ts';
 import { figures } from './figures.ts';
-import { PUBLISHED, type Study } from './study.ts';
+import { type Measured, PUBLISHED, type Study } from './study.ts';
 
 /** Measured means beside the published values. */
 export function comparison(studies: readonly Study[]) {
@@ -52,6 +52,7 @@ export function studyText({
     String(mean.epoch),
     mean.ntk.toExponential(3),
     (2 / mean.ntk).toExponential(1),
+    mean.block?.toExponential(3) ?? '-',
     mean.preconditioned.toFixed(4),
     mean.exact.toFixed(4),
     mean.layers.toFixed(3),
@@ -62,6 +63,7 @@ export function studyText({
     'epoch',
     'K',
     '2/K',
+    'block',
     'K_P',
     'K_P exact',
     'by layer',
@@ -90,9 +92,28 @@ export function studyText({
         ]
       : []),
     `K_P has ${first.preconditioned.bound} networks as its bound, by layer ${first.layers.bound}. K_P counts ${chosen > 0 ? `singular values above ${chosen} of the largest` : 'all that rows span as computed, rounding included'}; exact: in exact arithmetic. Rates are for r' = -K r.`,
+    theoremsText(measurements),
     `Gram matrix of the GPU against J J^T in float64: ${worst.toExponential(1)}`,
     `influence of the threshold (${parameter} = ${first.coupling}, seed ${first.seed}):`,
     table(['threshold', 'ranks', 'K_P', 'by layer'], influence, [0, 2, 3]),
+  ].join('\n');
+}
+
+/** What the measurements say of the paper's statements; of several measurements the ones that come nearest to breaking them. */
+function theoremsText(measurements: readonly Measured[]): string {
+  const shares = measurements.flatMap(({ ntk, theorems: { blocks } }) =>
+    Object.values(blocks).flatMap((own) => Object.values(own).map((value) => value / ntk.lambdaMax)),
+  );
+  const { coupling } = measurements[0]!.theorems;
+  const most = (pick: (m: Measured) => number) => Math.max(...measurements.map(pick));
+  const least = Math.min(...measurements.map(({ theorems }) => theorems.stability.above));
+  const which = coupling
+    ? `block: lambda_max of the largest coupling block, here ${coupling.network} in ${coupling.residual}; kappa^2 sigma^2 of Theorem 1 where the coupling is linear. `
+    : '';
+  return [
+    `${which}No block may exceed K: the largest has ${Math.max(...shares).toFixed(4)} of it (Theorem 1).`,
+    `2/K (Corollary 1): r <- r - eta K r changes |r| to ${most(({ theorems }) => theorems.stability.below).toExponential(1)} of it at 0.99 of this rate, at 1.01 to ${least.toExponential(1)}.`,
+    `Ranges of layers lie within ${most(({ theorems }) => theorems.outside).toExponential(1)} of their network's (Proposition 1, part 3).`,
   ].join('\n');
 }
 

@@ -47,6 +47,8 @@ export interface Mean {
   readonly preconditioned: number;
   readonly exact: number;
   readonly layers: number;
+  /** Of the largest coupling block: see `Theorems`. */
+  readonly block?: number;
   readonly optimizer?: number;
 }
 
@@ -212,6 +214,7 @@ export function meansOf(all: readonly Measured[]): Mean[] {
       preconditioned: mean((m) => m.preconditioned.lambdaMax),
       exact: mean((m) => m.preconditioned.exact),
       layers: mean((m) => m.layers.lambdaMax),
+      ...(own.every((m) => m.theorems.coupling) ? { block: mean((m) => m.theorems.coupling!.lambdaMax) } : {}),
       ...(own.every((m) => m.optimizer) ? { optimizer: mean((m) => m.optimizer!.lambdaMax) } : {}),
     };
   });

@@ -124,6 +124,7 @@ describe('series', () => {
       ntk: { lambdaMax: lambda },
       preconditioned: { lambdaMax: 2, exact: 2 },
       layers: { lambdaMax: 9 },
+      theorems: {},
     }) as Measured;
   it('have means over seeds and a slope where the coupling dominates', () => {
     const all = [1, 10, 20, 100].flatMap((k) => [measured(k, 1, 100 + 3 * k ** 2), measured(k, 2, 100 + 5 * k ** 2)]);
