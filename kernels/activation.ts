@@ -173,5 +173,10 @@ function spelled(
   };
 }
 
-export const activations = { tanh: tanhRow, sine: sineRow, silu: siluRow } satisfies Record<string, Activation>;
-export type ActivationName = keyof typeof activations;
+export const activationNames = ['tanh', 'sine', 'silu'] as const;
+export type ActivationName = (typeof activationNames)[number];
+export const activations: Readonly<Record<ActivationName, Activation>> = {
+  tanh: tanhRow,
+  sine: sineRow,
+  silu: siluRow,
+};

@@ -1,4 +1,4 @@
-export { type ActivationName, activations } from './activation.ts';
+export { type ActivationName, activationNames, activations } from './activation.ts';
 export { activate, affineBar, type DenseJetParams, denseJet, type JetAdjointParams } from './dense-jet.ts';
 export { doubleSingleLibrary } from './double-single.ts';
 export { jetGram } from './gram.ts';

@@ -10,7 +10,7 @@ export interface Architecture {
   readonly hidden: number;
   readonly width: number;
   /** Of the hidden layers; tanh unless stated. */
-  readonly activation?: ActivationName;
+  readonly activation?: ActivationName | undefined;
   /** Where each input begins and ends: it is mapped to [-1,1]. [0,1] for all of them unless stated. */
   readonly extents?: readonly (readonly [low: number, high: number])[];
 }

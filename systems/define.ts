@@ -1,6 +1,7 @@
 /** Systems as a user writes them: checked, and made into what the built-in ones are. */
 import { z } from 'zod';
 import { UserError } from '../engine/index.ts';
+import { type ActivationName, activationNames } from '../kernels/index.ts';
 import { ExpressionError, namesIn } from './expression.ts';
 import { derivativeOf, partsOf } from './fields.ts';
 import { nearest } from './nearest.ts';
@@ -46,7 +47,13 @@ const schema = z.strictObject({
     )
     .default([]),
   points: z.strictObject({ interior: positive.default(1000), sampling: z.enum(samplings).optional() }).prefault({}),
-  network: z.strictObject({ hidden: positive.default(4), width: positive.default(64) }).prefault({}),
+  network: z
+    .strictObject({
+      hidden: positive.default(4),
+      width: positive.default(64),
+      activation: z.enum(activationNames).optional(),
+    })
+    .prefault({}),
   learningRate: z.number().positive().default(1e-3),
   soapBetas: z.tuple([z.number(), z.number()]).default([0.99, 0.999]),
 });
@@ -78,7 +85,7 @@ export interface SystemSpec {
   }[];
   /** How many points the residuals are taken at, 1000 unless stated, and how these are chosen. */
   readonly points?: { interior?: number; sampling?: Sampling };
-  readonly network?: { hidden?: number; width?: number };
+  readonly network?: { hidden?: number; width?: number; activation?: ActivationName };
   readonly learningRate?: number;
   readonly soapBetas?: [number, number];
 }

@@ -1,5 +1,6 @@
 /** What a system is: equations, conditions, points and a reference to measure errors against, as data. */
 import { UserError } from '../engine/index.ts';
+import type { ActivationName } from '../kernels/index.ts';
 
 export interface PhysicalParameter {
   readonly value: number;
@@ -12,6 +13,8 @@ export interface NetworkShape {
   /** Hidden layers and their width. */
   readonly hidden: number;
   readonly width: number;
+  /** Of the hidden layers; tanh unless stated. */
+  readonly activation?: ActivationName | undefined;
 }
 
 export type Parameters = Readonly<Record<string, number>>;

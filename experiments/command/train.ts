@@ -1,6 +1,6 @@
 /** Commands about one system: train, explain. */
 import { Command, Option } from 'commander';
-import { library } from '../../kernels/index.ts';
+import { activationNames, library } from '../../kernels/index.ts';
 import { systems } from '../../systems/index.ts';
 import { tunedChoices } from '../adapter/tune-cache.ts';
 import { checkRunFolder, defaultRunFolder } from '../disk/run-folder.ts';
@@ -41,6 +41,11 @@ function systemOptions(command: Command, optimizers: readonly string[]): Command
     .option('--set <name=value>', 'set any parameter of the system (repeatable)', assignment)
     .option('--width <n>', 'neurons of a hidden layer', integer('--width', 1))
     .option('--depth <n>', 'hidden layers', integer('--depth', 1))
+    .addOption(
+      new Option('--activation <name>', `of the hidden layers: ${activationNames.join(', ')}`).argParser(
+        choice('--activation', activationNames),
+      ),
+    )
     .addOption(new Option('--optimizer <name>', optimizers.join(', ')).argParser(choice('--optimizer', optimizers)))
     .addOption(new Option('--weighting <name>', weightings.join(', ')).argParser(choice('--weighting', weightings)))
     .option('--lr <x>', 'learning rate', number('--lr', true))

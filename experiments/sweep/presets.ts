@@ -11,7 +11,7 @@ import {
   systemNamed,
 } from '../../systems/index.ts';
 import { type Hyperparameters, hyperparametersFor, hyperparametersSchema } from '../training/hyperparameters.ts';
-import { type Score, scores, seed as seedSchema, type Variant, variants } from '../training/record.ts';
+import { networkSchema, type Score, scores, seed as seedSchema, type Variant, variants } from '../training/record.ts';
 import { UsageError } from '../training/settings.ts';
 import type { Method } from './published.ts';
 
@@ -184,7 +184,7 @@ export const runPlanSchema = z.looseObject({
   variant: z.enum(variants),
   coupling: z.object({ name: z.string(), value: z.number() }),
   parameters: z.record(z.string(), z.number()),
-  network: z.object({ hidden: z.int().positive(), width: z.int().positive() }),
+  network: networkSchema,
   epochs: z.int().positive(),
   seed: seedSchema,
   score: z.enum(scores),
@@ -213,14 +213,14 @@ function resolve(
   const system = systemNamed(name);
   const parameter = axis ?? system.coupling.parameter;
   const also = Object.entries(fixed).map(([key, other]) => `${key}${other}-`);
-  const { hidden, width: own } = preset.network ?? system.architecture;
+  const shape = preset.network ?? system.architecture;
   return {
     id: `${name}-${also.join('')}${parameter}${value}-${optimizer}-${weighting}-s${seed}`,
     system: name,
     variant: preset.variant,
     coupling: { name: parameter, value },
     parameters: resolveParameters(system, { ...fixed, [parameter]: value }),
-    network: { hidden: depth ?? hidden, width: width ?? own },
+    network: { ...shape, hidden: depth ?? shape.hidden, width: width ?? shape.width },
     ...hyperparametersFor(system, {
       ...{ optimizer, weighting, updateEvery, learningRate: lr },
       betas: optimizer === 'soap' ? soapBetas : undefined,

@@ -3,6 +3,7 @@
  * docs/run-folder.md. Each schema reads what earlier versions wrote, too.
  */
 import { z } from 'zod';
+import { activationNames } from '../../kernels/index.ts';
 import { inFloat32 } from '../../systems/index.ts';
 import {
   type GaussNewtonHyperparameters,
@@ -40,13 +41,20 @@ export const seed = z
   .nonnegative()
   .lt(2 ** 32);
 
+/** A network without an activation has tanh. */
+export const networkSchema = z.object({
+  hidden: z.int().positive(),
+  width: z.int().positive(),
+  activation: z.enum(activationNames).optional(),
+});
+
 /** What config.json holds whatever the optimizer. */
 const asked = z.object({
   format,
   system: z.string(),
   variant: z.enum(variants),
   parameters: z.record(z.string(), z.number().refine(inFloat32)),
-  network: z.object({ hidden: z.int().positive(), width: z.int().positive() }),
+  network: networkSchema,
   epochs: z.int().positive(),
   /** Of the initial weights and random points: runs that are trained together. */
   seeds: z.array(seed).min(1).readonly(),

@@ -1,6 +1,7 @@
 /** A training run's settings: from options as typed to everything resolved, which is what config.json holds. */
 import type { z } from 'zod';
 import { UserError } from '../../engine/index.ts';
+import type { ActivationName } from '../../kernels/index.ts';
 import type { Weighting } from '../../optim/index.ts';
 import {
   type Coordinates,
@@ -37,6 +38,7 @@ export interface TrainOptions {
   readonly lr?: number;
   readonly width?: number;
   readonly depth?: number;
+  readonly activation?: ActivationName;
   readonly seed?: number;
   readonly seeds?: readonly number[];
 }
@@ -58,7 +60,7 @@ export function resolveSettings(name: string, options: TrainOptions): FirstOrder
 
 /** What is settled whatever the optimizer. */
 function asked(system: System, options: Omit<TrainOptions, 'optimizer'>, epochs: number) {
-  const { gamma, k, epsilon, set, depth, width, seed, seeds } = options;
+  const { gamma, k, epsilon, set, depth, width, activation, seed, seeds } = options;
   const shortcuts = Object.fromEntries(
     Object.entries({ gamma, k, epsilon }).filter(([, value]) => value !== undefined),
   ) as Record<string, number>;
@@ -69,7 +71,12 @@ function asked(system: System, options: Omit<TrainOptions, 'optimizer'>, epochs:
     system: system.name,
     variant: 'paper',
     parameters,
-    network: { hidden: depth ?? system.architecture.hidden, width: width ?? system.architecture.width },
+    network: {
+      ...system.architecture,
+      ...(depth === undefined ? {} : { hidden: depth }),
+      ...(width === undefined ? {} : { width }),
+      ...(activation === undefined ? {} : { activation }),
+    },
     epochs: options.epochs ?? epochs,
     seeds: seeds ?? [seed ?? 42],
     score: 'relative',

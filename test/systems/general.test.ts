@@ -8,6 +8,11 @@ import { initialThetas, inputValues, lossModel, problemOf, resolveParameters } f
 import { distance } from '../support/gpu.ts';
 
 const shape = { hidden: 2, width: 8 };
+const fused = ['burgers', 'heat', 'helmholtz', 'wave'];
+const cases = [
+  ...[...fused, 'kdv', 'beam'].map((name) => ({ name, activation: 'tanh' as const })),
+  ...(['sine', 'silu'] as const).flatMap((activation) => ['burgers', 'kdv'].map((name) => ({ name, activation }))),
+];
 let device: Device;
 
 beforeAll(async () => {
@@ -15,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => device.close());
 
-it.each(['burgers', 'heat', 'helmholtz', 'wave', 'kdv', 'beam'])('%s: losses and gradient', async (name) => {
+it.each(cases)('$name with $activation: losses and gradient', async ({ name, activation }) => {
   const system = await readSystem(join(import.meta.dirname, `../../examples/${name}.mjs`));
   const parameters = resolveParameters(system);
   const all = system.points(parameters, 3);
@@ -25,7 +30,7 @@ it.each(['burgers', 'heat', 'helmholtz', 'wave', 'kdv', 'beam'])('%s: losses and
       Object.fromEntries(Object.entries(columns).map(([key, data]) => [key, data.slice(0, 13)])),
     ]),
   );
-  const problem = problemOf(system, [{ parameters, seed: 3, points }], shape);
+  const problem = problemOf(system, [{ parameters, seed: 3, points }], { ...shape, activation });
   const tape = newTape();
   const model = lossModel(tape, problem);
   const [gradient] = grad(model.total, [...model.thetas]);

@@ -24,6 +24,17 @@ describe('config.json', () => {
     expect(configSchema.parse(JSON.parse(JSON.stringify(resolved)))).toEqual(resolved);
   });
 
+  it('names the activation where it is not the usual one', () => {
+    const networkOf = (activation?: 'sine') => {
+      const resolved = resolveSettings('thermoelasticity', activation ? { activation } : {});
+      return configSchema.parse(JSON.parse(JSON.stringify({ format: FORMAT, ...resolved }))).network;
+    };
+    expect([networkOf(), networkOf('sine')]).toEqual([
+      { hidden: 4, width: 64 },
+      { hidden: 4, width: 64, activation: 'sine' },
+    ]);
+  });
+
   it('of an earlier sweep had one seed', () => {
     const old = { id, ...settings, variant: 'split', coupling, seed: 42, score: 'rmse', group: '12-x' };
     const { seed, ...rest } = old;
