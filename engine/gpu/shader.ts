@@ -6,9 +6,10 @@ import type { Helper } from '../tape/ops.ts';
 import type { Element } from './arithmetic.ts';
 import { helpers } from './helpers.ts';
 import type { Grid, SharedArray } from './kernel.ts';
+import type { Binding, PlannedDispatch } from './plan.ts';
 import { block, type Code, choose, lengthOf, wgsl, when } from './wgsl.ts';
 
-type Access = 'read' | 'read_write';
+type Access = Binding['access'];
 
 /** A buffer as a piece sees it, under the name `label`. */
 export interface Bound {
@@ -41,18 +42,8 @@ export interface Piece extends Pick<Grid, 'label' | 'shared' | 'uniforms' | 'sub
 }
 
 /** A dispatch over root buffers, before these get slots. */
-export interface Draft {
-  readonly scope: string;
-  readonly kernel: string;
-  readonly code: string;
+export interface Draft extends Omit<PlannedDispatch, 'bindings'> {
   readonly roots: readonly { readonly root: number; readonly access: Access }[];
-  /** Values of `at`: starts in elements and uniforms. */
-  readonly offsets: readonly number[];
-  /** Whether these go with the commands rather than in a buffer. */
-  readonly immediate: boolean;
-  readonly workgroups: readonly [number, number, number];
-  readonly flops: number;
-  readonly bytes: number;
 }
 
 /** Workgroups along an axis of a dispatch: the default limit of WebGPU. */

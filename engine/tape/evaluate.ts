@@ -1,17 +1,18 @@
 /**
  * The float64 interpreter: what every derivative, simplification, emitted shader and handwritten kernel is held against.
- * With `rounding: 'f32'` each primitive's result is rounded to float32, which shows what float32 alone may cost.
+ * With `rounding: 'f32'` each primitive's result is rounded to float32, which shows what float32 alone may cost; with a
+ * function it is rounded by that, say as badly as a device may.
  */
 import { type AxisMap, axesOf, isView, type Row, rowOf } from './ops.ts';
 import { type Shape, sizeOf, stridesOf } from './shape.ts';
 import { type Graph, type Node, reachable } from './tape.ts';
 
 export type Values = Float64Array;
-type Rounding = 'f64' | 'f32';
+export type Rounding = 'f64' | 'f32' | ((x: number) => number);
 
 /** Evaluates a graph; `inputs` in the order of `graph.inputs`, row-major. Returns the outputs, row-major. */
 export function evaluate(graph: Graph, inputs: readonly ArrayLike<number>[], rounding: Rounding = 'f64'): Values[] {
-  const round = rounding === 'f32' ? Math.fround : undefined;
+  const round = rounding === 'f64' ? undefined : rounding === 'f32' ? Math.fround : rounding;
   if (inputs.length !== graph.inputs.length)
     throw new RangeError(`the graph takes ${graph.inputs.length} inputs, not ${inputs.length}`);
   const needed = reachable(graph);

@@ -1,7 +1,7 @@
 export * from './build.ts';
 export { grad, jacobian, jvp, vjp } from './derive.ts';
 export * from './error.ts';
-export { evaluate } from './evaluate.ts';
+export { evaluate, type Rounding } from './evaluate.ts';
 export { type Jet, jet } from './jet.ts';
 export { newTape, ops } from './ops.ts';
 export { print } from './print.ts';

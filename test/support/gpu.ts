@@ -7,6 +7,7 @@ import {
   graphOf,
   type Library,
   Program,
+  type Rounding,
   type Source,
   simplify,
   sizeOf,
@@ -59,8 +60,8 @@ export function poison(program: Program): void {
     program.write(name, new Array<number>(sizeOf(shape)).fill(Number.NaN));
 }
 
-/** Outputs of a source in float64, or rounded to float32 after every primitive. */
-export function meaningOf(source: Source, values: Values, rounding: 'f64' | 'f32' = 'f64'): Record<string, number[]> {
+/** Outputs of a source in float64, or rounded after every primitive. */
+export function meaningOf(source: Source, values: Values, rounding: Rounding = 'f64'): Record<string, number[]> {
   const graph = simplify(graphOf(Object.values(source.inputs), Object.values(source.outputs)));
   const inputs = Object.keys(source.inputs).map((name) => Float32Array.from(values[name]!));
   const results = evaluate(graph, inputs, rounding);
