@@ -121,7 +121,7 @@ export function benchCommand(builtIn: Library = shipped, peers?: readonly PeerSp
 }
 
 function sizes(text: string): number[] {
-  return [...new Set(text.split(',').map(integer('--sizes', 1)))];
+  return [...new Set(text.split(',').map(integer('--sizes', 1, 16_384)))];
 }
 
 function compareCommand(): Command {

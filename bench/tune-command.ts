@@ -42,7 +42,7 @@ export function tuneCommand(library: Library = shipped): Command {
     .option('--width <n>', 'neurons of a hidden layer', integer('--width', 1))
     .option('--depth <n>', 'hidden layers', integer('--depth', 1))
     .option('--seeds <list>', 'for runs of these seeds, trained together', seedList)
-    .option('--runs <n>', 'for this many runs trained together, as a sweep does', integer('--runs', 1))
+    .option('--runs <n>', 'for this many runs trained together, as a sweep does', integer('--runs', 1, 10_000))
     .addOption(new Option('--optimizer <name>', 'both by default').argParser(choice('--optimizer', optimizers)))
     .addOption(new Option('--weighting <name>', weightings.join(', ')).argParser(choice('--weighting', weightings)))
     .option('--quick', 'few samples')

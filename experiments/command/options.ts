@@ -13,11 +13,12 @@ function decimal(text: string, form = NUMBER): number {
   return form.test(bare) ? Number(bare) : Number.NaN;
 }
 
-export function integer(name: string, low: number): (text: string) => number {
+export function integer(name: string, low: number, high = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  const most = high === Number.MAX_SAFE_INTEGER ? '' : ` and at most ${high}`;
   return (text) => {
     const value = decimal(text, INTEGER);
-    if (!Number.isSafeInteger(value) || value < low)
-      throw new UsageError(`${name} must be a whole number of at least ${low}, not ${text}`);
+    if (!Number.isSafeInteger(value) || value < low || value > high)
+      throw new UsageError(`${name} must be a whole number of at least ${low}${most}, not ${text}`);
     return value;
   };
 }

@@ -4,6 +4,7 @@ import { activationNames, library } from '../../kernels/index.ts';
 import { systems } from '../../systems/index.ts';
 import { tunedChoices } from '../adapter/tune-cache.ts';
 import { checkRunFolder, defaultRunFolder } from '../disk/run-folder.ts';
+import { type Tracking, trackings } from '../disk/tracker.ts';
 import { table } from '../show/table.ts';
 import { methods, optimizers, precisions, weightings } from '../training/hyperparameters.ts';
 import { memoryText } from '../training/plans.ts';
@@ -20,7 +21,7 @@ import {
 import { type TrainSummary, train } from '../training/train.ts';
 import { explain, type Subject, subjects } from './explain.ts';
 import { known } from './known.ts';
-import { assignment, choice, integer, number, path, seconds, seed, seedList, share } from './options.ts';
+import { assignment, choice, choices, integer, number, path, seconds, seed, seedList, share } from './options.ts';
 import {
   type Global,
   interruptible,
@@ -79,6 +80,7 @@ interface Where {
   readonly out?: string;
   readonly resume?: string;
   readonly checkpoint: number;
+  readonly track?: readonly Tracking[];
 }
 
 export function trainCommand(): Command {
@@ -95,10 +97,15 @@ export function trainCommand(): Command {
     .addOption(
       new Option('--checkpoint <s>', 'seconds between checkpoints').argParser(seconds('--checkpoint')).default(15),
     )
+    .option(
+      '--track <list>',
+      `also write the history for other programs: ${trackings.join(', ')}`,
+      choices('--track', trackings),
+    )
     .addOption(jsonOption())
     .action(async (system: string, options: AnyTrainOptions & Global & Where) => {
       const name = await known(system);
-      const { out, resume, checkpoint, json, kernel, untuned, ...chosen } = options;
+      const { out, resume, track, checkpoint, json, kernel, untuned, ...chosen } = options;
       if (out !== undefined && resume !== undefined) throw new UsageError('--out and --resume exclude each other');
       if (untuned && resume !== undefined)
         throw new UsageError(`--resume keeps the kernel versions of the run in ${resume}; leave out --untuned`);
@@ -117,6 +124,7 @@ export function trainCommand(): Command {
             out: folder,
             resume: resume !== undefined,
             checkpointEvery: 1000 * checkpoint,
+            ...(track ? { track } : {}),
             signal,
           }),
         ),

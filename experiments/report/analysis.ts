@@ -56,7 +56,7 @@ function variations({ rows, coupling, couplings, beside }: SystemReport): Readin
           : []),
       ];
     }),
-    note: `CV: deviation over mean of the final errors; of one seed there is none. FAIL: the final error at the strongest coupling is above ${FAILED}. †: an improvement, with a CV above ${percent(NOISY)} at one end: likely noise. Both rules are inferred from the paper's rows.`,
+    note: `CV: deviation over mean of the final errors; of one seed there is none. FAIL: the final error at the strongest coupling is above ${FAILED}. †: an improvement, with a CV above ${percent(NOISY)} at one end: likely noise.${beside ? " Both rules are inferred from the paper's rows." : ''}`,
   };
 }
 

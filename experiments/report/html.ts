@@ -77,13 +77,14 @@ function section(system: SystemReport, figures: Figures | undefined, readings: r
         lines.map((line) => line.map(escaped)),
       ),
     ]),
-    ...(figures ? figureList(figures, title) : []),
+    ...(figures ? figureList(figures, system) : []),
   ].join('\n');
 }
 
-function figureList({ coupling, history, fields }: Figures, title: string): string[] {
+function figureList({ coupling, history, fields }: Figures, { title, beside }: SystemReport): string[] {
+  const marks = beside ? '; published values as hollow marks' : '';
   return [
-    figure(coupling, `${title}: error against coupling for each method; published values as hollow marks`),
+    figure(coupling, `${title}: error against coupling for each method${marks}`),
     ...(history ? [figure(history, `${title}: loss and error over the epochs at the strongest coupling`)] : []),
     ...fields.map((svg) => figure(svg, `${title}: fields, their errors and loss terms of one run`)),
   ];

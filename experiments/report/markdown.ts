@@ -18,9 +18,9 @@ export function markdownOf(
   readings: ReadonlyMap<SystemReport, readonly Reading[]>,
 ): string {
   const parts = [
-    `# ${titleOf(report)}`,
+    `# ${plain(titleOf(report))}`,
     facts(report)
-      .map(([name, value]) => `- ${name}: ${value}`)
+      .map(([name, value]) => `- ${name}: ${plain(value)}`)
       .join('\n'),
     `Figures are in [${page}](${page}).`,
     ...report.systems.map((system) => systemText(system, readings.get(system) ?? [])),
@@ -73,7 +73,7 @@ function systemText(system: SystemReport, readings: readonly Reading[]): string 
   const settled = rows.map(({ name, cells }) => [name, ...cells.map(lateText)]);
   const others = rows.map(({ name, cells }) => [name, ...cells.map((cell) => otherLines(cell).join('<br>'))]);
   return [
-    `## ${title} (\`${system.system}\`)`,
+    `## ${plain(title)} (\`${system.system}\`)`,
     ...warning,
     legend(system),
     grid(headOf(system), main),
@@ -122,8 +122,19 @@ function remark({ diverged, done, planned }: Cell): string {
 
 const absent = ({ diverged, done }: Cell) => (done > 0 ? `diverged (all ${diverged})` : 'missing');
 
+/** Text that is no HTML and ends no line, table cell or code. */
+const plain = (text: string) =>
+  text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('|', '&#124;')
+    .replaceAll(/\s+/g, ' ');
+
 function list(title: string, entries: readonly string[], none: string): string {
-  return [`## ${title}`, entries.length > 0 ? entries.map((entry) => `- ${entry}`).join('\n') : none].join('\n\n');
+  return [`## ${title}`, entries.length > 0 ? entries.map((entry) => `- ${plain(entry)}`).join('\n') : none].join(
+    '\n\n',
+  );
 }
 
 function grid(head: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -38,6 +38,11 @@ function combinations(lists: readonly (readonly [string, readonly number[]])[]):
   );
 }
 
-/** Tells definitions of a system apart: runs of different ones must not share a folder. */
-export const digestOf = (system: System): string =>
-  createHash('sha256').update(JSON.stringify(system)).digest('hex').slice(0, 16);
+/** Tells definitions of a system apart, points included: runs of different ones must not share a folder. */
+export function digestOf(system: System): string {
+  const points = system.points(resolveParameters(system), 0);
+  return createHash('sha256')
+    .update(JSON.stringify([system, points]))
+    .digest('hex')
+    .slice(0, 16);
+}

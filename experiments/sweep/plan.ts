@@ -25,8 +25,11 @@ export const DEFAULT_STACK = 15;
 
 export function sweepPlan(preset: Preset, overrides: Overrides = {}, stack = DEFAULT_STACK): SweepPlan {
   const runs = planOf(preset, overrides);
+  const groups = groupsOf(runs, stack);
+  // A network that makes no sense is refused here, before a folder is made.
+  for (const [run] of groups.map((group) => group.runs)) stacksOf(systemOf(run!), run!.network);
   const own = preset.own === undefined ? {} : { own: preset.own };
-  return { preset: preset.name, ...own, overrides, stack, runs, groups: groupsOf(runs, stack) };
+  return { preset: preset.name, ...own, overrides, stack, runs, groups };
 }
 
 /** Runs that share a shape, in the plan's order, at most `stack` together. Every run is in exactly one group. */

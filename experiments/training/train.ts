@@ -3,6 +3,7 @@ import { type Device, DeviceLostError, type Library } from '../../engine/index.t
 import type { Run } from '../../systems/index.ts';
 import { asServed, type Choices, pinsPassedOver } from '../adapter/choices.ts';
 import { openRunFolder, type RunFolder } from '../disk/run-folder.ts';
+import { openTracker, type Tracking, trackingsIn } from '../disk/tracker.ts';
 import { draw } from '../show/draw.ts';
 import { startProgress } from '../show/progress.ts';
 import { readCheckpoint, writeCheckpoint, writeWeights } from './checkpoint.ts';
@@ -33,6 +34,7 @@ import {
 } from './recorder.ts';
 import { GaussNewtonTrainer } from './second-order.ts';
 import { problemFor, type TrainSettings, UsageError } from './settings.ts';
+import { track } from './track.ts';
 import { type RunTrainer, Trainer } from './trainer.ts';
 
 const CHECKPOINT_EVERY_MS = 15_000;
@@ -50,6 +52,8 @@ export interface Session {
   readonly resume: boolean;
   /** Time between checkpoints of a run under way, milliseconds: what a killed process loses at most. */
   readonly checkpointEvery?: number;
+  /** Formats of other programs that the history is written in as well; those that the folder has already go on. */
+  readonly track?: readonly Tracking[];
   /** Aborted when the user asks to stop. */
   readonly signal: AbortSignal;
 }
@@ -100,7 +104,7 @@ function checkpointOf({ out, settings }: Session, trainer: RunTrainer): Snapshot
 async function trainInto(
   folder: RunFolder,
   trainer: RunTrainer,
-  { settings, signal, out, device, checkpointEvery = CHECKPOINT_EVERY_MS }: Session,
+  { settings, signal, out, device, checkpointEvery = CHECKPOINT_EVERY_MS, track: asked = [] }: Session,
 ): Promise<TrainSummary> {
   const { terms } = trainer;
   const { runs } = trainer.options.problem;
@@ -108,8 +112,16 @@ async function trainInto(
   const records = recordsOf(looksIn(folder), runs, settings);
   const begun = await trainer.snapshot();
   const passed: number[] = [];
-  const append = (line: Line, r: number) =>
+  const kinds = new Set([...asked, ...trackingsIn(out)]);
+  const trackers = [...kinds].map((kind) => openTracker(kind, out, trainer.epoch, settings));
+  const seedOf = (r: number) => (runs.length > 1 ? runs[r]!.seed : undefined);
+  records.forEach(({ history }, r) => {
+    track(trackers, history, seedOf(r));
+  });
+  const append = (line: Line, r: number) => {
     folder.appendMetrics(runs.length > 1 ? { ...line, seed: runs[r]!.seed } : line);
+    track(trackers, [line], seedOf(r));
+  };
   const progress = startProgress({
     total: settings.epochs,
     label: [settings.system, ...(trainer.about ? [trainer.about] : [])].join(', '),

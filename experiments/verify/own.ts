@@ -2,6 +2,7 @@
  * A system against itself: its reference solution leaves nothing of its equations in float64, and the losses and gradients
  * of a training step are on the device what they are in float64.
  */
+import { namesIn } from '../../systems/expression.ts';
 import {
   type Coordinates,
   initialThetas,
@@ -43,21 +44,27 @@ function parameterSets(system: System): Parameters[] {
 function remainderQuantities(system: System): Quantity[] {
   if (system.reference || Object.keys(system.exact).length === 0) return [];
   const parts = [
-    { group: 'interior', residuals: Object.values(system.residuals), names: Object.keys(system.residuals) },
-    ...system.conditions.map(({ group, residuals }) => ({
-      ...{ group, residuals },
-      names: residuals.map((residual) => `${residual} at ${group}`),
-    })),
-  ];
+    ...Object.entries(system.residuals).map(([name, residual]) => ({ name, residual, group: 'interior' })),
+    ...system.conditions.flatMap(({ group, residuals }) =>
+      residuals.map((residual) => ({ name: `${residual} at ${group}`, residual, group })),
+    ),
+  ].filter(({ residual }) => isSolved(system, residual));
   const worst = new Map<string, number>();
   for (const parameters of parameterSets(system)) {
     const groups = system.points(parameters, SEED);
-    for (const { group, residuals, names } of parts)
-      remaindersOf(system, residuals, parameters, groups[group]!).forEach(({ largest, scale }, k) => {
-        worst.set(names[k]!, Math.max(worst.get(names[k]!) ?? 0, largest / scale));
-      });
+    for (const { name, residual, group } of parts) {
+      const [remainder] = remaindersOf(system, [residual], parameters, groups[group]!);
+      worst.set(name, Math.max(worst.get(name) ?? 0, remainder!.largest / remainder!.scale));
+    }
   }
   return [...worst].map(([name, remainder]) => quantity(`float64: exact solution in ${name}`, remainder, EXACT));
+}
+
+/** Whether the reference solution has every field that an equation asks for, and the equation is about nothing but these. */
+function isSolved(system: System, residual: string): boolean {
+  const { coordinates, parameters, definitions, exact } = system;
+  const known = [...coordinates, ...[parameters, definitions, exact].flatMap(Object.keys)];
+  return [...namesIn(residual)].every((name) => known.includes(name.replace(/_exact$|\..*$/, '')));
 }
 
 async function deviceQuantities(system: System, backend: Backend): Promise<Quantity[]> {

@@ -188,6 +188,8 @@ const CONTRADICTIONS: readonly string[][] = [
   ['bench', '--out', 'nowhere/x.json'],
   ['bench', 'compare', 'gone.json', 'gone.json'],
   ['bench', 'compare'],
+  ['tune', 'symmetric', '--runs', '1000000000000'],
+  ['bench', 'kernels', '--sizes', '64,1000000'],
   ['tune', '--show', '--forget'],
   ['tune', 'symmetric', '--show'],
   ['verify'],

@@ -6,7 +6,7 @@ export const root = resolve(import.meta.dirname, '../..');
 
 /** Pages by path from the root, those about results and changes included. */
 export const pages: readonly string[] = [
-  ...['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'engine/README.md', 'results/README.md'],
+  ...['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md', 'engine/README.md', 'results/README.md'],
   ...readdirSync(join(root, 'docs'))
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),

@@ -33,6 +33,7 @@ beforeAll(() => {
     own: hartmann,
     unknown: { ...unknown, name: 'unknown' },
     wrong: { ...hartmann, name: 'wrong', residuals: { ...hartmann.residuals, induction: 'b.yy - Ha*u.y' } },
+    half: { ...hartmann, name: 'half', exact: { u: hartmann.exact.u } },
     plain: {
       ...hartmann,
       name: 'plain',
@@ -90,7 +91,7 @@ describe('sweep', () => {
   it('goes on with the same definition only', async () => {
     const again = await within(cwd, ['sweep', 'own.json', ...grid, '--out', 'sweep', '--json']);
     expect(JSON.parse(again.stdout)).toMatchObject({ before: 8, finished: 8, runs: [] });
-    writeFileSync(join(cwd, 'changed.json'), JSON.stringify({ ...hartmann, points: { interior: 21 }, title: 'other' }));
+    writeFileSync(join(cwd, 'changed.json'), JSON.stringify({ ...hartmann, points: { interior: 21 } }));
     expectRefusal(
       await within(cwd, ['sweep', 'changed.json', ...grid, '--out', 'sweep']),
       /sweep holds another sweep: hartmann was defined otherwise/,
@@ -130,6 +131,17 @@ describe('other commands', () => {
     expect([status, failed.length]).toEqual([1, 1]);
     expect(failed[0]).toMatchObject({ name: 'float64: exact solution in induction' });
     expect(failed[0].relativeError).toBeGreaterThan(0.1);
+  });
+
+  it('verify: what the reference solution says nothing about is left out', async () => {
+    const { status, stdout } = await within(cwd, ['verify', 'half.json', '--json']);
+    const exact = JSON.parse(stdout).cases[0].quantities.flatMap(({ name }: { name: string }) =>
+      name.startsWith('float64') ? [name] : [],
+    );
+    expect([status, exact]).toEqual([
+      0,
+      ['float64: exact solution in u at y = -1', 'float64: exact solution in u at y = 1'],
+    ]);
   });
 
   it('verify: a file that is a program, in a process of its own', async () => {

@@ -78,6 +78,8 @@ describe('bad input', () => {
       /zeta is 31, it must lie between -30 and 30/,
     ],
     ['layers without end', train('--depth', '1000000'), /1000000 hidden layers, 256 at most/],
+    ['layers without end in a sweep', ['sweep', 'quick', '--depth', '300'], /300 hidden layers, 256 at most/],
+    ['a width without end in a sweep', ['sweep', 'quick', '--width', '900000'], /more than 2\^28 parameters/],
     ['a width without end', train('--width', '900000000000'), /more than 2\^28 parameters/],
     ['a name of thousands of letters', ['train', 'x'.repeat(5000)], /no system x{100} \.\. x{49}; there are/],
     ['a name that moves the cursor', ['train', '\u001b[2Jx\ny'], /no system \[2Jx y; there are/],
