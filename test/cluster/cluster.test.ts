@@ -122,7 +122,7 @@ it('loses nothing with a node, a job and the controller', { timeout: 900_000 }, 
   note(`the queue is empty: ${said(after)}`);
   const failed = after.groups.filter(({ state }) => state === 'failed');
   expect(failed.map(({ task }) => task)).toContain(cancelled);
-  for (const { task, said: line } of failed) note(`${task}: ${line}`);
+  for (const line of new Set(failed.map(({ task, said: end }) => `${task}: ${end}`))) note(line);
 
   const again = await submit();
   note(again.stdout.trim());
