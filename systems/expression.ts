@@ -6,14 +6,19 @@ import jsep from 'jsep';
 import {
   abs,
   add,
+  broadcast,
   constant,
   cos,
   cosh,
   div,
+  evaluate,
   exp,
+  graphOf,
+  input,
   log,
   mul,
   neg,
+  newTape,
   sin,
   sinh,
   sqrt,
@@ -165,4 +170,26 @@ export function express(tape: Tape, text: string, lookup: (name: string) => Valu
   }
   const result = value(parse(text));
   return typeof result === 'number' ? constant(tape, result) : result;
+}
+
+/** Values of an equation at `count` points, in float64; `known` holds columns and numbers by name. */
+export function numbersOf(
+  text: string,
+  known: Readonly<Record<string, Float64Array | number>>,
+  count: number,
+): Float64Array {
+  const tape = newTape();
+  const columns = Object.entries(known).filter(
+    (entry): entry is [string, Float64Array] => typeof entry[1] !== 'number',
+  );
+  const inputs = new Map(columns.map(([name, { length }]) => [name, input(tape, name, [length])]));
+  const lookup = (name: string) => {
+    const value = known[name];
+    return typeof value === 'number' ? value : inputs.get(name);
+  };
+  const result = broadcast(express(tape, text, lookup), [count]);
+  return evaluate(
+    graphOf([...inputs.values()], [result]),
+    columns.map(([, values]) => values),
+  )[0]!;
 }

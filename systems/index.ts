@@ -1,7 +1,9 @@
 export { type Architecture, layersOf, matrixBlocks, NetworkError, parameterCount } from './architecture.ts';
-export { defineSystem, SystemError, type SystemSpec } from './define.ts';
+export { CsvError, parseCsv } from './csv.ts';
+export { type DefineOptions, defineSystem } from './define.ts';
 export { ExpressionError } from './expression.ts';
 export { type Layer, type NetworkWeights, unflatten } from './initialise.ts';
+export { LEARNED, learnedNames, learnedValues } from './learned.ts';
 export {
   appliedSource,
   gramSource,
@@ -26,6 +28,8 @@ export {
 export { checkReference } from './reference.ts';
 export { addSystem, isKnown, systemNamed, systems, UnknownSystemError } from './registry.ts';
 export { type LayerRows, type NetworkLayers, networkRows, rowParts } from './rows.ts';
+export { chosen } from './sampling.ts';
+export { SystemError, type SystemSpec } from './spec.ts';
 export { type Stack, stacksOf } from './stack.ts';
 export {
   type Condition,
@@ -38,6 +42,7 @@ export {
   type Optimizer,
   ParameterError,
   type Parameters,
+  type Resampling,
   resolveParameters,
   type System,
 } from './system.ts';

@@ -22,9 +22,11 @@ import {
 } from '../engine/index.ts';
 import { NetworkError } from './architecture.ts';
 import { express, namesIn } from './expression.ts';
-import { derivativesIn, fieldsAt, partsOf } from './fields.ts';
+import { derivativesIn, partsOf } from './fields.ts';
+import { LEARNED, learnedNames, learnedOnTape, readsLearned } from './learned.ts';
 import { type DataInput, nameOf, type Problem } from './problem.ts';
-import { fieldsOf, type System } from './system.ts';
+import { type Condition, fieldsOf, groupsOf, type System } from './system.ts';
+import { transformedAt } from './transform.ts';
 
 /** One residual at the points of its group, [R,N], before it is squared. */
 export interface Residual {
@@ -35,6 +37,7 @@ export interface Residual {
   readonly over: 'sum' | 'mean';
   /** The fields that it reads. */
   readonly fields: readonly string[];
+  /** Times the root of the condition's weight. */
   readonly value: Var;
 }
 
@@ -48,7 +51,9 @@ export interface LossModel {
   /** Sum over runs and terms of weight * loss, []: its gradient holds every run's own gradient. */
   readonly total: Var;
   readonly thetas: readonly [Var, ...Var[]];
-  /** Every input of the tape by name: `theta`, those of {@link data}, `weights` [R,K]. */
+  /** What learned parameters are made from, [R,L]; absent where there are none. */
+  readonly learned?: Var;
+  /** Every input of the tape by name: `theta`, `learned`, those of {@link data}, `weights` [R,K]. */
   readonly inputs: Readonly<Record<string, Var>>;
   /** What of the inputs the problem itself has values for. */
   readonly data: readonly DataInput[];
@@ -59,8 +64,10 @@ class Inputs {
   readonly all: Record<string, Var> = {};
   readonly data: DataInput[] = [];
   readonly #tape: Tape;
-  constructor(tape: Tape) {
+  readonly #problem: Pick<Problem, 'system' | 'runs'>;
+  constructor(tape: Tape, problem: Pick<Problem, 'system' | 'runs'>) {
     this.#tape = tape;
+    this.#problem = problem;
   }
 
   declare(name: string, shape: readonly number[]): Var {
@@ -73,6 +80,20 @@ class Inputs {
     if (!(name in this.all)) this.data.push(datum);
     return this.declare(name, shape);
   }
+
+  /** What learned parameters are made from, [R,L]. */
+  learned(): Var | undefined {
+    const { system, runs } = this.#problem;
+    const { length } = learnedNames(system);
+    return length > 0 ? this.declare(LEARNED, [runs.length, length]) : undefined;
+  }
+
+  /** A parameter, [R,1]. */
+  parameter(name: string): Var {
+    const { system, runs } = this.#problem;
+    const given = this.given({ kind: 'parameter', name }, [runs.length, 1]);
+    return system.parameters[name]!.trainable ? learnedOnTape(system, name, given, this.learned()!) : given;
+  }
 }
 
 /** Names in an equation without their derivatives. */
@@ -82,12 +103,13 @@ const fieldsIn = (equation: string) => new Set([...namesIn(equation)].map((name)
 export function lossModel(tape: Tape, problem: Problem): LossModel {
   const { system, stacks, counts } = problem;
   const runs = problem.runs.length;
-  const inputs = new Inputs(tape);
-  const groups = ['interior', ...new Set(system.conditions.map(({ group }) => group))];
+  const inputs = new Inputs(tape, problem);
+  const groups = groupsOf(system);
   const D = system.coordinates.length;
   const points = groups.map((group) => inputs.given({ kind: 'points', group }, [runs, D, counts[group]!]));
   const X = concat(points, 2);
-  const fields = fieldsAt(problem, X, derivativesIn(system), inputs);
+  const fields = transformedAt(problem, X, derivativesIn(system), inputs);
+  const learned = inputs.learned();
 
   /** The value of a name in an equation on one group of points: [R,N] or broadcastable to it. */
   const lookup =
@@ -95,18 +117,24 @@ export function lossModel(tape: Tape, problem: Problem): LossModel {
     (name: string): Var | undefined => {
       const start = groups.slice(0, groups.indexOf(group)).reduce((at, other) => at + counts[other]!, 0);
       const window = (v: Var) => slice(v, 1, start, start + counts[group]!);
-      if (Object.hasOwn(system.parameters, name)) return inputs.given({ kind: 'parameter', name }, [runs, 1]);
+      if (Object.hasOwn(system.parameters, name)) return inputs.parameter(name);
+      if (learned && readsLearned(system, name)) return express(tape, system.definitions[name]!, lookup(group));
       const value = fields(name);
       if (value) return window(value);
       return isKnown(system, name) ? inputs.given({ kind: 'known', group, name }, [runs, counts[group]!]) : undefined;
     };
 
   const residuals: Residual[] = [];
-  const residual = (name: string, equation: string, of: Pick<Residual, 'group' | 'term' | 'over'>): Var => {
-    const { group } = of;
-    const value = express(tape, equation, lookup(group));
+  const residual = (
+    name: string,
+    equation: string,
+    { group, term, over, weight, pairedWith }: Omit<Condition, 'residuals'> & { readonly term: string },
+  ): Var => {
+    const here = express(tape, equation, lookup(group));
+    const written = pairedWith === undefined ? here : sub(here, express(tape, equation, lookup(pairedWith)));
+    const value = weight === undefined ? written : mul(Math.sqrt(weight), written);
     const read = fieldsOf(system).filter((field) => fieldsIn(equation).has(field));
-    residuals.push({ name, ...of, fields: read, value: broadcast(value, [runs, counts[group]!]) });
+    residuals.push({ name, group, term, over, fields: read, value: broadcast(value, [runs, counts[group]!]) });
     return value;
   };
   const terms: string[] = [];
@@ -120,10 +148,10 @@ export function lossModel(tape: Tape, problem: Problem): LossModel {
     );
   }
   const boundary = new Map<string, Var[]>();
-  for (const { group, over, residuals, term = 'BC' } of system.conditions)
+  for (const { residuals, term = 'BC', ...condition } of system.conditions)
     for (const equation of residuals) {
       const loss = tape.scope(`condition ${equation}`, () =>
-        (over === 'sum' ? sum : mean)(square(residual(equation, equation, { group, term, over })), [1]),
+        (condition.over === 'sum' ? sum : mean)(square(residual(equation, equation, { ...condition, term })), [1]),
       );
       boundary.set(term, [...(boundary.get(term) ?? []), loss]);
     }
@@ -136,13 +164,18 @@ export function lossModel(tape: Tape, problem: Problem): LossModel {
   const total = tape.scope('total', () => sum(mul(weights, all), undefined, false));
   const [theta, ...others] = stacks.map((each) => inputs.all[each.theta]!);
   if (!theta) throw new NetworkError(`${system.name} has no network`);
-  return { residuals, terms, losses: all, total, thetas: [theta, ...others], inputs: inputs.all, data: inputs.data };
+  return {
+    ...{ residuals, terms, losses: all, total, thetas: [theta, ...others], ...(learned ? { learned } : {}) },
+    ...{ inputs: inputs.all, data: inputs.data },
+  };
 }
 
-/** A name whose values at points are computed before training: definitions, exact solutions, references, coordinates. */
+/** A name whose values at points are known before training: definitions, exact solutions, data, references, coordinates. */
 export function isKnown(system: System, name: string): boolean {
   const exact = name.endsWith('_exact') && Object.hasOwn(system.exact, name.slice(0, -'_exact'.length));
-  return exact || Object.hasOwn(system.definitions, name) || system.coordinates.includes(name) || name.endsWith('_ref');
+  const observed = Object.values(system.observed ?? {}).some((columns) => Object.hasOwn(columns, name));
+  const defined = Object.hasOwn(system.definitions, name) || system.coordinates.includes(name);
+  return exact || observed || defined || name.endsWith('_ref');
 }
 
 export interface ErrorModel {
@@ -170,9 +203,9 @@ export const EVALUATION = 'evaluation';
 export function errorModel(tape: Tape, problem: Problem, count: number): ErrorModel {
   const { system } = problem;
   const runs = problem.runs.length;
-  const inputs = new Inputs(tape);
+  const inputs = new Inputs(tape, problem);
   const X = inputs.given({ kind: 'points', group: EVALUATION }, [runs, system.coordinates.length, count]);
-  const values = fieldsAt(problem, X, [], inputs);
+  const values = transformedAt(problem, X, [], inputs);
   const fields = Object.keys(system.exact);
   const predicted = fieldsOf(system);
   const predictions = predicted.map((field) => values(field)!);

@@ -1,10 +1,10 @@
 /** Every system by name. To add one: write its file and its line here. */
 
 import { UserError } from '../engine/index.ts';
-import { SystemError } from './define.ts';
 import { electroosmoticFlow } from './electroosmotic-flow.ts';
 import { nernstPlanckPoisson } from './nernst-planck-poisson.ts';
 import { reactionDiffusion } from './reaction-diffusion.ts';
+import { SystemError } from './spec.ts';
 import { symmetric } from './symmetric.ts';
 import type { System } from './system.ts';
 import { thermoelasticity } from './thermoelasticity.ts';

@@ -8,9 +8,11 @@ import { concat, full, index, slice, type Var, vjp } from '../engine/index.ts';
 import { activate, affineBar, type DenseJetParams } from '../kernels/index.ts';
 import { matrixBlocks, NetworkError } from './architecture.ts';
 import { isCarriedByJets } from './fields.ts';
+import { learnedNames } from './learned.ts';
 import type { LossModel, Residual } from './model.ts';
 import type { Problem } from './problem.ts';
 import type { Stack } from './stack.ts';
+import { groupsOf, type System } from './system.ts';
 
 /** What one residual's rows take from one layer of a stack of F networks, at the N points of its group. */
 export interface RowParts {
@@ -31,20 +33,29 @@ export interface LayerParts {
   readonly parts: readonly RowParts[];
 }
 
+/** Why there are no Jacobian rows of a system, if there are none. */
+function withoutRows(system: System): string | undefined {
+  const [learned] = learnedNames(system);
+  if (learned !== undefined) return `learns ${learned}`;
+  if (system.conditions.some(({ pairedWith }) => pairedWith !== undefined)) return 'has periodic conditions';
+  return isCarriedByJets(system) ? undefined : 'takes derivatives that no fused jet carries';
+}
+
 /** Appends to the tape of a loss of one run what the rows of some of its residuals are made of. */
 export function rowParts(
   model: LossModel,
   residuals: readonly Residual[],
   { system, stacks, counts }: Pick<Problem, 'system' | 'stacks' | 'counts'>,
 ): LayerParts[] {
-  if (!isCarriedByJets(system))
+  const reason = withoutRows(system);
+  if (reason !== undefined)
     throw new NetworkError(
-      `${system.name} takes derivatives that no fused jet carries; rows of its Jacobian are not available, train it with adam or soap`,
+      `${system.name} ${reason}; rows of its Jacobian are not available, train it with adam or soap`,
     );
   const { tape } = model.total;
   const starts = new Map<string, number>();
   let total = 0;
-  for (const group of new Set(['interior', ...system.conditions.map((condition) => condition.group)])) {
+  for (const group of groupsOf(system)) {
     starts.set(group, total);
     total += counts[group]!;
   }

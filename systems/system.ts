@@ -7,6 +7,8 @@ export interface PhysicalParameter {
   readonly about: string;
   /** Values outside make the problem meaningless. */
   readonly positive?: boolean;
+  /** Learned with the networks; `value` is where it starts. */
+  readonly trainable?: boolean;
 }
 
 export interface NetworkShape {
@@ -30,7 +32,27 @@ export interface Condition {
   readonly term?: string;
   /** Whether a residual's squares are summed or averaged over the points of the group. */
   readonly over: 'sum' | 'mean';
+  /** Factor of its share of the loss term: 1 unless stated. */
+  readonly weight?: number;
+  /** The group of points, one for each of the first, where the residuals have equal values: periodic conditions. */
+  readonly pairedWith?: string;
   readonly residuals: readonly string[];
+}
+
+/** When points are drawn anew. */
+export interface Resampling {
+  /** Epochs between. */
+  readonly every: number;
+  /** Interior points go where residuals are large: RAD (Wu et al. 2023). */
+  readonly adaptive?: {
+    /** k and c of the paper. */
+    readonly power: number;
+    readonly offset: number;
+    /** Candidates for each point. */
+    readonly pool: number;
+    /** Candidates of a round. */
+    draw(seed: number, round: number, count: number): Coordinates;
+  };
 }
 
 export interface System {
@@ -59,11 +81,16 @@ export interface System {
   readonly exact: Readonly<Record<string, string>>;
   /** Reference solutions that no formula gives: named functions of the coordinates. */
   reference?(parameters: Parameters): Readonly<Record<string, (point: readonly number[]) => number>>;
+  /** Fields as expressions of coordinates, parameters and `N`, what their network puts out: hard constraints. */
+  readonly transform?: Readonly<Record<string, string>>;
   /** One loss term each, the mean of its square over the interior points. */
   readonly residuals: Readonly<Record<string, string>>;
   readonly conditions: readonly Condition[];
-  /** Collocation points by group; `interior` holds those of the residuals. */
-  points(parameters: Parameters, seed: number): Readonly<Record<string, Coordinates>>;
+  /** What was measured at the points of a group, by name: `u_data`. */
+  readonly observed?: Readonly<Record<string, Readonly<Record<string, Float64Array>>>>;
+  /** Collocation points by group; `interior` holds those of the residuals. Round 0 is the start. */
+  points(parameters: Parameters, seed: number, round?: number): Readonly<Record<string, Coordinates>>;
+  readonly resampling?: Resampling;
   /** Points at which the error is measured. */
   evaluation(): Coordinates;
   readonly training: {
@@ -103,6 +130,14 @@ export function resolveParameters(system: System, options: Parameters = {}): Rec
   }
   return Object.fromEntries(Object.entries(system.parameters).map(([name, { value }]) => [name, given[name] ?? value]));
 }
+
+/** Names of the groups of points: `interior`, then those of the conditions. */
+export const groupsOf = ({ conditions }: Pick<System, 'conditions'>): string[] => [
+  ...new Set([
+    'interior',
+    ...conditions.flatMap(({ group, pairedWith }) => (pairedWith === undefined ? [group] : [group, pairedWith])),
+  ]),
+];
 
 /** The number of elements in a group of points. */
 export function countOf(points: Coordinates): number {

@@ -2,6 +2,7 @@
 import { broadcast, evaluate, graphOf, input, newTape, type Var } from '../engine/index.ts';
 import { ExpressionError, express } from './expression.ts';
 import { flatten, initialise } from './initialise.ts';
+import { LEARNED, learnedNames } from './learned.ts';
 import { type DataInput, nameOf, type Problem, type Run } from './problem.ts';
 import { type Coordinates, countOf, type NetworkShape, type Parameters, type System } from './system.ts';
 
@@ -51,7 +52,9 @@ export function inputValues(
         return Float64Array.of(parameters[datum.name]!);
       case 'known':
         return (
-          given?.[`${datum.group}.${datum.name}`] ?? knownValues(system, datum.name, parameters, points[datum.group]!)
+          given?.[`${datum.group}.${datum.name}`] ??
+          system.observed?.[datum.group]?.[datum.name] ??
+          knownValues(system, datum.name, parameters, points[datum.group]!)
         );
     }
   };
@@ -95,11 +98,13 @@ export function shareThetas(
   );
 }
 
-/** Initial parameters of every run of a problem, as inputs. */
+/** Initial parameters of the networks of every run of a problem, and of what is learned besides, as inputs. */
 export function initialThetas(problem: Problem): Record<string, Float64Array> {
   const { system, shape, runs } = problem;
-  return shareThetas(
+  const learned = learnedNames(system).length;
+  const thetas = shareThetas(
     problem,
     runs.map(({ seed }) => initialTheta(system, shape, seed)),
   );
+  return learned > 0 ? { ...thetas, [LEARNED]: new Float64Array(runs.length * learned) } : thetas;
 }

@@ -150,6 +150,7 @@ function report(summary: TrainSummary): string {
       .join(', ')}), ${epochs} epochs${stopped ? `: ${stopped}` : ''}`,
     '',
     ...outcome(runs),
+    ...learned(runs),
     '',
     `${msPerStep?.toFixed(1) ?? '-'} ms per step, ${dispatchesPerStep} dispatches, ${adapter}`,
     memoryText(memory),
@@ -175,6 +176,17 @@ function outcome(runs: readonly Pick<TrainSummary, 'seed' | 'final' | 'best' | '
     'relative L2 error of each field against the exact solution:',
     table(['seed', ...fields, 'mean', 'best mean'], rows),
   ];
+}
+
+/** The parameters that were learned, of each run. */
+function learned(runs: readonly Pick<TrainSummary, 'seed' | 'learned'>[]): string[] {
+  const names = Object.keys(runs[0]!.learned ?? {});
+  if (names.length === 0) return [];
+  const rows = runs.map(({ seed: own, learned: values }) => [
+    String(own),
+    ...names.map((name) => String(Number(values?.[name]?.toPrecision(5)))),
+  ]);
+  return ['', 'learned parameters:', table(['seed', ...names], rows)];
 }
 
 export function explainCommand(): Command {

@@ -1,6 +1,6 @@
 /** A system of the user's own, from a file. A .mjs, .js or .ts file is a program, and runs; a .json file is data. */
 import { existsSync, statSync } from 'node:fs';
-import { basename, extname, resolve } from 'node:path';
+import { basename, dirname, extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { defineSystem, type System, SystemError, type SystemSpec } from '../../systems/index.ts';
 import { readText } from './files.ts';
@@ -39,7 +39,7 @@ export async function readSystem(path: string): Promise<System> {
     );
   if (typeof (spec as Partial<System>).points === 'function') return spec as System;
   try {
-    return defineSystem(spec as SystemSpec);
+    return defineSystem(spec as SystemSpec, { readText: (file) => readText(resolve(dirname(path), file)) });
   } catch (error) {
     if (error instanceof SystemError) fail(error.message);
     throw error;

@@ -11,8 +11,8 @@ import {
 type Field = FieldPicture | PredictedField;
 
 /**
- * Fields over a line, or over a grid whose last coordinate runs fastest; of three coordinates the last is held where it
- * is in the middle. Returns SVG.
+ * Fields over a line, or over a grid, of which points may be missing; of three coordinates the last is held where it is in
+ * the middle. Returns SVG.
  */
 export function draw(
   title: string,
@@ -39,12 +39,18 @@ export function draw(
     );
   }
   const y = points[yName]!;
-  const ny = y.findIndex((value, k) => k > 0 && value === y[0]);
-  const nx = x.length / ny;
+  const [columns, rows] = [distinct(x), distinct(y)];
+  const [nx, ny] = [columns.length, rows.length];
+  const places = new Map(Array.from(x, (value, k) => [`${value} ${y[k]}`, k]));
+  const at = Array.from({ length: nx * ny }, (_, k) => places.get(`${columns[k % nx]} ${rows[Math.floor(k / nx)]}`));
   const byRow = (values: ArrayLike<number>) =>
-    Float64Array.from({ length: x.length }, (_, k) => values[(k % nx) * ny + Math.floor(k / nx)]!);
+    Float64Array.from(at, (place) => (place === undefined ? Number.NaN : values[place]!));
   const turned = fields.map((field) => mapped(field, byRow));
-  return surfacePicture({ title, subtitle, x: byRow(x), y: byRow(y), nx, ny, xName, yName, fields: turned, history });
+  const all = {
+    x: Float64Array.from(at, (_, k) => columns[k % nx]!),
+    y: Float64Array.from(at, (_, k) => rows[Math.floor(k / nx)]!),
+  };
+  return surfacePicture({ title, subtitle, ...all, nx, ny, xName, yName, fields: turned, history });
 }
 
 const mapped = (field: Field, map: (values: ArrayLike<number>) => Float64Array): Field => ({
@@ -53,9 +59,11 @@ const mapped = (field: Field, map: (values: ArrayLike<number>) => Float64Array):
   ...('exact' in field ? { exact: map(field.exact) } : {}),
 });
 
+const distinct = (values: Float64Array): number[] => [...new Set(values)].sort((a, b) => a - b);
+
 /** Where a coordinate has the middle of its values. */
 function middleOf(values: Float64Array): number[] {
-  const distinct = [...new Set(values)].sort((a, b) => a - b);
-  const middle = distinct[Math.floor(distinct.length / 2)];
+  const all = distinct(values);
+  const middle = all[Math.floor(all.length / 2)];
   return [...values.keys()].filter((k) => values[k] === middle);
 }

@@ -14,7 +14,16 @@ import {
   type Snapshot,
 } from '../training/loop.ts';
 import { type Config, FORMAT, type RunRecord, type Summary } from '../training/record.ts';
-import { byTerm, emptyRecord, recording, resultOf, scoreOf, thinned, watchDivergence } from '../training/recorder.ts';
+import {
+  byTerm,
+  emptyRecord,
+  ofRun,
+  recording,
+  resultOf,
+  scoreOf,
+  thinned,
+  watchDivergence,
+} from '../training/recorder.ts';
 import type { TrainerOptions } from '../training/tapes.ts';
 import { type Backend, Trainer } from '../training/trainer.ts';
 import { encodeState, readState, stackName } from './checkpoint.ts';
@@ -123,6 +132,7 @@ async function writeRuns(
 ): Promise<Summary[]> {
   const errors = await trainer.errors();
   const weights = await trainer.weights();
+  const learned = await trainer.learned();
   const facts = {
     msPerStep: msPerStep(pace),
     stackedWith: runs.length - 1,
@@ -133,7 +143,7 @@ async function writeRuns(
   };
   const arrays = await arraysOf(trainer);
   const summaries = runs.map((run, r): Summary => {
-    const now = { errors: errors[r]!, weights: byTerm(trainer.terms, weights, r) };
+    const now = { errors: errors[r]!, weights: byTerm(trainer.terms, weights, r), learned: ofRun(learned, r) };
     const alive = records[r]!.diverged ? undefined : now;
     return { ...aboutOf(run), ...resultOf(run.seed, records[r]!, run.score, alive, trainer.fields), ...facts };
   });

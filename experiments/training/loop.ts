@@ -18,6 +18,9 @@ export interface Snapshot {
   readonly values: Readonly<Record<string, Float32Array>>;
 }
 
+/** Numbers by name and run. */
+export type Facts = Readonly<Record<string, readonly number[]>>;
+
 /** R runs with K loss terms, trained by whatever optimizer. */
 export interface Trainable {
   /** Epochs done. */
@@ -28,8 +31,8 @@ export interface Trainable {
   errors(): Promise<readonly Errors[]>;
   /** Loss weights, [R,K]. */
   weights(): Promise<Float32Array>;
-  /** What the optimizer has to say beside losses, by name and run: a damping, a step length. */
-  facts?(): Readonly<Record<string, readonly number[]>>;
+  /** What there is to say beside losses, by name and run: a damping, a step length, a learned parameter. */
+  facts?(): Facts;
   /** Hands over the steps up to each of these epochs without waiting for them: steps follow steps with no gap. */
   ahead?(looks: readonly number[]): Promise<Block>;
 }
@@ -57,7 +60,7 @@ export interface Reading {
   /** Loss weights, [R,K]. */
   readonly weights: Float32Array;
   readonly errors: readonly Errors[];
-  readonly facts: Readonly<Record<string, readonly number[]>>;
+  readonly facts: Facts;
 }
 
 export interface Look extends Reading {

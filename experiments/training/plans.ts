@@ -1,10 +1,18 @@
 /** What a trainer runs, compiled without a GPU: its plans, and the device memory that they need together. */
 import { type CompileOptions, compile, type Plan, type Slot, shareTemporaries } from '../../engine/index.ts';
-import { countOf, type DataInput } from '../../systems/index.ts';
-import { errorSource, refreshSource, startSource, stepSource, type TrainerOptions, weightingSource } from './tapes.ts';
+import { countOf, type DataInput, LEARNED } from '../../systems/index.ts';
+import {
+  errorSource,
+  magnitudeSource,
+  refreshSource,
+  startSource,
+  stepSource,
+  type TrainerOptions,
+  weightingSource,
+} from './tapes.ts';
 
 /** The programs of a trainer, in the order in which they are created. They never run at once. */
-export type Role = 'step' | 'error' | 'weighting' | 'start' | 'refresh';
+export type Role = 'step' | 'error' | 'weighting' | 'start' | 'refresh' | 'residuals';
 
 export interface TrainingPlans {
   readonly plans: Readonly<Partial<Record<Role, Plan>> & Record<'step' | 'error', Plan>>;
@@ -18,7 +26,7 @@ export interface TrainingPlans {
   readonly data: { readonly training: readonly DataInput[]; readonly error: readonly DataInput[] };
 }
 
-/** `weighting` is there unless the loss terms keep their weights, `start` and `refresh` are SOAP's. */
+/** `weighting` is there unless the loss terms keep their weights, `start` and `refresh` are SOAP's, `residuals` adapt points. */
 export function trainingPlans(options: TrainerOptions, settings: CompileOptions): TrainingPlans {
   const { problem } = options;
   const { model, source: step } = stepSource(options);
@@ -28,6 +36,7 @@ export function trainingPlans(options: TrainerOptions, settings: CompileOptions)
     step,
     error,
     ...(options.weighting === 'none' ? {} : { weighting: weightingSource(options) }),
+    ...(problem.system.resampling?.adaptive ? { residuals: magnitudeSource(problem) } : {}),
     ...(soap ? { start: startSource(options), refresh: refreshSource(problem) } : {}),
   };
   const compiled = Object.entries(sources).map(([role, source]) => [role, compile(source, settings)]);
@@ -55,7 +64,7 @@ export interface Memory {
 /** Memory of all programs of a trainer together, each buffer counted once. */
 export function memoryOf({ plans, temporaries }: TrainingPlans, { problem }: TrainerOptions): Memory {
   const { step, ...others } = plans;
-  const thetas = problem.stacks.map(({ theta }) => theta);
+  const thetas = [...problem.stacks.map(({ theta }) => theta), LEARNED];
   const state = new Set(Object.values(plans).flatMap((plan) => Object.entries(plan.state).flat()));
   const own = [step, ...Object.values(others)].flatMap((plan) => {
     const shared = new Set([...sharedNames(plan, temporaries), ...(plan === step ? [] : sharedNames(plan, step))]);

@@ -96,7 +96,7 @@ export const lineSchema = z.object({
   l2: named,
   mean: number,
   rmse: number.default(null),
-  /** What the optimizer has to say, such as its damping. */
+  /** What the optimizer has to say, such as its damping; parameters that are learned. */
   facts: named.optional(),
 });
 export type Line = z.infer<typeof lineSchema>;
@@ -127,6 +127,8 @@ const resultSchema = z.object({
   bestLoss: bestLossSchema,
   losses: named,
   weights: named,
+  /** Parameters that were learned. */
+  learned: named.optional(),
   diverged: lostSchema.optional(),
 });
 /** What became of one run. */

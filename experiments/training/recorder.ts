@@ -1,6 +1,6 @@
 /** Observers that remember: what became of each run so far, and at which epoch it was lost. */
 import { UserError } from '../../engine/index.ts';
-import { type Errors, EVERY, type Look, type Observer, type Snapshot } from './loop.ts';
+import { type Errors, EVERY, type Facts, type Look, type Observer, type Snapshot } from './loop.ts';
 import type { Line, Result, RunRecord, Score, Summary } from './record.ts';
 
 export const emptyRecord = (): RunRecord => ({
@@ -24,6 +24,10 @@ const meanOf = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) 
 export function scoreOf({ relative, rmse }: Pick<Errors, 'relative' | 'rmse'>, score: Score): number {
   return meanOf(Object.values(score === 'rmse' ? rmse : relative));
 }
+
+/** One run's numbers. */
+export const ofRun = (facts: Facts, run: number): Record<string, number> =>
+  Object.fromEntries(Object.entries(facts).map(([name, values]) => [name, values[run]!]));
 
 /** A run's row of [R,K], by loss term. */
 export const byTerm = (terms: readonly string[], values: ArrayLike<number>, run: number): Record<string, number> =>
@@ -107,7 +111,7 @@ export function recording({ records, terms, score, keeps = () => true, append }:
 function lineOf({ epoch, losses, weights, errors, facts }: Look, terms: readonly string[], run: number): Line {
   const { relative, rmse, mean } = errors[run]!;
   const last = losses.subarray(losses.length - errors.length * terms.length);
-  const said = Object.entries(facts).map(([name, values]) => [name, finite(values[run]!)]);
+  const said = allFinite(ofRun(facts, run));
   return {
     epoch,
     losses: allFinite(byTerm(terms, last, run)),
@@ -115,7 +119,7 @@ function lineOf({ epoch, losses, weights, errors, facts }: Look, terms: readonly
     l2: allFinite(relative),
     mean: finite(mean),
     rmse: finite(meanOf(Object.values(rmse))),
-    ...(said.length > 0 ? { facts: Object.fromEntries(said) } : {}),
+    ...(Object.keys(said).length > 0 ? { facts: said } : {}),
   };
 }
 
@@ -148,12 +152,20 @@ export const thinned =
   (epoch: number): boolean =>
     epoch % strideOf(epochs) === 0 || epoch === epochs;
 
-/** What became of a run: its record, its loss weights, and its errors now unless they are lost. */
+/** How a run stands. */
+interface Standing {
+  readonly errors: Errors;
+  readonly weights: Readonly<Record<string, number>>;
+  /** Parameters that are learned. */
+  readonly learned?: Readonly<Record<string, number>>;
+}
+
+/** What became of a run: its record, and how it stands now unless it is lost. */
 export function resultOf(
   seed: number,
   { history, best, bestLoss, diverged }: RunRecord,
   score: Score,
-  now: { readonly errors: Errors; readonly weights: Readonly<Record<string, number>> } | undefined,
+  now: Standing | undefined,
   fields: readonly string[],
 ): Result {
   const last = history.at(-1);
@@ -167,5 +179,10 @@ export function resultOf(
       }
     : { error: null, l2: lost, mean: null, rmse: lost };
   const weights = now ? allFinite(now.weights) : (last?.weights ?? {});
-  return { seed, final, best, bestLoss, losses: last?.losses ?? {}, weights, ...(diverged ? { diverged } : {}) };
+  const { learned = {} } = now ?? {};
+  return {
+    ...{ seed, final, best, bestLoss, losses: last?.losses ?? {}, weights },
+    ...(Object.keys(learned).length > 0 ? { learned: allFinite(learned) } : {}),
+    ...(diverged ? { diverged } : {}),
+  };
 }

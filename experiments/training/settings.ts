@@ -160,11 +160,14 @@ export function problemFor(settings: TrainSettings): Problem {
   const { system, parameters, network, seeds } = settings;
   const problem = seeded(systemNamed(system), parameters, seeds, network);
   const thin = settings.optimizer === 'gauss-newton' ? settings.thin : 1;
+  const { observed } = problem.system;
   const few = (points: Coordinates): Coordinates =>
     Object.fromEntries(Object.entries(points).map(([c, values]) => [c, values.filter((_, k) => k % thin === 0)]));
   const runs = problem.runs.map((run) => ({
     ...run,
-    points: Object.fromEntries(Object.entries(run.points).map(([group, points]) => [group, few(points)])),
+    points: Object.fromEntries(
+      Object.entries(run.points).map(([group, points]) => [group, observed?.[group] ? points : few(points)]),
+    ),
   }));
   return thin === 1 ? problem : problemOf(problem.system, runs, network);
 }

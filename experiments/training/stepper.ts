@@ -4,16 +4,18 @@
  */
 import { type Device, Recorder, SavedValues, type Sequence } from '../../engine/index.ts';
 import { eigenvectors, REFRESH_EVERY } from '../../optim/index.ts';
+import { LEARNED, learnedValues } from '../../systems/index.ts';
 import type { Block, Reading, Snapshot } from './loop.ts';
 import type { TrainingPlans } from './plans.ts';
 import { errorsFrom, finiteOnes, type Programs } from './programs.ts';
 import { hasFiniteState } from './recorder.ts';
+import { movesAt, pointInputs, resample } from './resampling.ts';
 import { soapPlans, type TrainerOptions } from './tapes.ts';
 
 /** States that are kept: after the block under way, after the one that is looked at, and before it. */
 const KEPT = 3;
 
-type Note = 'started' | 'losses' | 'weights' | 'relative' | 'rmse';
+type Note = 'started' | 'losses' | 'weights' | 'learned' | 'relative' | 'rmse';
 type Noted = Readonly<Partial<Record<Note, Float32Array>>>;
 
 interface Kept {
@@ -44,7 +46,7 @@ export class Stepper {
     this.#recorder = recorder;
     const { step, refresh } = machine.programs;
     const state = { ...step.plan.state, ...refresh?.plan.state };
-    this.stateNames = [...new Set([...Object.keys(state), 'weights'])];
+    this.stateNames = [...new Set([...Object.keys(state), 'weights', ...pointInputs(machine)])];
   }
 
   static async create(machine: Machine): Promise<Stepper> {
@@ -52,6 +54,7 @@ export class Stepper {
     const recorder = await Recorder.create<Note>(machine.device, {
       losses: { program: step, name: 'losses' },
       weights: { program: step, name: 'weights' },
+      ...(LEARNED in step.plan.inputs ? { learned: { program: step, name: LEARNED } } : {}),
       ...(start ? { started: { program: start, name: 'losses' } } : {}),
       ...(machine.compiled.fields.length > 0
         ? { relative: { program: error, name: 'relative' }, rmse: { program: error, name: 'rmse' } }
@@ -63,38 +66,66 @@ export class Stepper {
   /** Takes `steps` steps. Returns the unweighted loss terms before each, [steps,R,K]. */
   async run(steps: number): Promise<Float32Array> {
     const until = this.epoch + steps;
-    const first = steps > 0 ? await this.#start() : undefined;
-    const sequence = this.#recorder.begin({ losses: until - this.epoch });
-    this.#append(sequence, until);
-    const { losses } = await sequence.finish();
-    return joined(first, losses);
+    const { system } = this.#machine.options.problem;
+    const every = system.resampling?.every ?? Number.POSITIVE_INFINITY;
+    const parts = [steps > 0 ? await this.#start() : undefined];
+    do {
+      if (steps > 0 && movesAt(system, this.epoch)) await resample(this.#machine, this.epoch);
+      const end = Math.min(until, this.epoch + every - (this.epoch % every));
+      const sequence = this.#recorder.begin({ losses: end - this.epoch });
+      this.#append(sequence, end);
+      parts.push((await sequence.finish()).losses);
+    } while (this.epoch < until);
+    return joined(parts);
   }
 
   /** Hands over the steps up to each of these epochs, in ascending order, and what is to be known there. */
   async ahead(looks: readonly number[]): Promise<Block> {
     if (this.#kept.length === 0) await this.#keepNow();
+    if (this.#machine.options.problem.system.resampling) return this.#inTurn(looks);
     const from = this.epoch;
     const started = performance.now();
     const first = await this.#start();
-    const { length } = looks;
-    const sequence = this.#recorder.begin({
-      ...{ losses: looks.at(-1)! - this.epoch, weights: length },
-      ...(this.#compares ? { relative: length, rmse: length } : {}),
-    });
+    const sequence = this.#recorder.begin({ losses: looks.at(-1)! - this.epoch, ...this.#noting(looks.length) });
     for (const look of looks) {
       this.#append(sequence, look);
-      sequence.run(this.#machine.programs.error);
-      sequence.note('weights');
-      if (!this.#compares) continue;
-      sequence.note('relative');
-      sequence.note('rmse');
+      this.#note(sequence);
     }
     this.#keep(sequence);
     const done = sequence.finish().then((noted) => {
       const finished = performance.now();
-      return { finished, readings: this.#readings(from, looks, { ...noted, losses: joined(first, noted.losses) }) };
+      return { finished, readings: this.#readings(from, looks, { ...noted, losses: joined([first, noted.losses]) }) };
     });
     return { started, done };
+  }
+
+  /** The same, waited for: points that move are written between steps. */
+  async #inTurn(looks: readonly number[]): Promise<Block> {
+    const started = performance.now();
+    const readings: Reading[] = [];
+    for (const look of looks) {
+      const from = this.epoch;
+      const losses = await this.run(look - from);
+      const sequence = this.#recorder.begin(this.#noting(1));
+      this.#note(sequence);
+      if (look === looks.at(-1)) this.#keep(sequence);
+      readings.push(...this.#readings(from, [look], { ...(await sequence.finish()), losses }));
+    }
+    return { started, done: Promise.resolve({ finished: performance.now(), readings }) };
+  }
+
+  /** What is noted at a look, as often as there are looks. */
+  #noting(looks: number): Partial<Record<Note, number>> {
+    return {
+      weights: looks,
+      ...(this.#learns ? { learned: looks } : {}),
+      ...(this.#compares ? { relative: looks, rmse: looks } : {}),
+    };
+  }
+
+  #note(sequence: Sequence<Note>): void {
+    sequence.run(this.#machine.programs.error);
+    for (const name of Object.keys(this.#noting(1)) as Note[]) sequence.note(name);
   }
 
   /** The state after an epoch, where it is kept: after the last look of each of the latest blocks it is. */
@@ -130,6 +161,10 @@ export class Stepper {
 
   destroy(): void {
     this.#forget();
+  }
+
+  get #learns(): boolean {
+    return LEARNED in this.#machine.programs.step.plan.inputs;
   }
 
   get #compares(): boolean {
@@ -194,7 +229,9 @@ export class Stepper {
 
   #readings(from: number, looks: readonly number[], noted: Noted): Reading[] {
     const { fields, terms } = this.#machine.compiled;
-    const R = this.#machine.options.problem.runs.length;
+    const { problem } = this.#machine.options;
+    const R = problem.runs.length;
+    const learned = (noted.learned?.length ?? 0) / looks.length;
     const row = (values: Float32Array | undefined, k: number, size: number) =>
       values?.subarray(k * size, (k + 1) * size);
     return looks.map((epoch, k) => {
@@ -205,16 +242,20 @@ export class Stepper {
         losses: noted.losses!.subarray(begin, end),
         weights: row(noted.weights, k, R * terms.length)!,
         errors: errorsFrom(row(noted.relative, k, R * fields.length), row(noted.rmse, k, R * fields.length), fields, R),
-        facts: {},
+        facts: noted.learned ? learnedValues(problem, row(noted.learned, k, learned)!) : {},
       };
     });
   }
 }
 
-function joined(first: Float32Array | undefined, rest: Float32Array | undefined): Float32Array {
-  if (!first || !rest) return first ?? rest ?? new Float32Array();
-  const all = new Float32Array(first.length + rest.length);
-  all.set(first);
-  all.set(rest, first.length);
+function joined(given: readonly (Float32Array | undefined)[]): Float32Array {
+  const parts = given.flatMap((part) => (part ? [part] : []));
+  if (parts.length === 1) return parts[0]!;
+  const all = new Float32Array(parts.reduce((size, part) => size + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
   return all;
 }

@@ -1,5 +1,16 @@
 /** The tapes that a trainer compiles: training step, start and refresh of SOAP, weighting, error. */
-import { broadcast, grad, input, newTape, reshape, type Source, type Var } from '../../engine/index.ts';
+import {
+  add,
+  broadcast,
+  grad,
+  input,
+  newTape,
+  reshape,
+  type Source,
+  sqrt,
+  square,
+  type Var,
+} from '../../engine/index.ts';
 import {
   adam,
   gradientNorms,
@@ -15,6 +26,7 @@ import {
 import {
   type ErrorModel,
   errorModel,
+  LEARNED,
   type LossModel,
   lossModel,
   matrixBlocks,
@@ -56,15 +68,18 @@ function updateSource(options: TrainerOptions, updater: Updater): { model: LossM
   const model = lossModel(newTape(), problem);
   const { tape } = model.total;
   const R = problem.runs.length;
-  const gradients = grad(model.total, model.thetas);
+  const { thetas, learned } = model;
+  const gradients = grad(model.total, learned ? [...thetas, learned] : thetas);
   const lr = input(tape, 'lr', [R, 1]);
   const settings = input(tape, 'settings', [3]);
   const plans = soapPlans(problem);
   const updates = problem.stacks.map(({ theta, networks }, k) => {
     const rows = [R, networks.length, 1];
     const rate = reshape(broadcast(reshape(lr, [R, 1, 1]), rows), [R * networks.length, 1]);
-    return updater(theta, model.thetas[k]!, gradients[k]!, rate, settings, plans.get(theta)!);
+    return updater(theta, thetas[k]!, gradients[k]!, rate, settings, plans.get(theta)!);
   });
+  // Learned parameters are no matrices: of SOAP, Adam is left.
+  if (learned) updates.push(updater(LEARNED, learned, gradients.at(-1)!, lr, settings, planSoap(R, [])));
   const { inputs, outputs, state } = mergeUpdates(...updates);
   return {
     model,
@@ -112,6 +127,14 @@ export function weightingSource(options: TrainerOptions): Source {
   const { model, source } = termsSource(options);
   const next = source.outputs["weights'"]!;
   return { inputs: model.inputs, outputs: { "weights'": next }, state: { weights: "weights'" } };
+}
+
+/** How far the equations are from holding at each interior point: `residual` [R,N], the norm over the equations. */
+export function magnitudeSource(problem: Problem): Source {
+  const model = lossModel(newTape(), { ...problem, system: { ...problem.system, conditions: [] } });
+  const { weights: _, ...inputs } = model.inputs;
+  const residual = sqrt(model.residuals.map(({ value }) => square(value)).reduce(add));
+  return { inputs, outputs: { residual } };
 }
 
 export function errorSource(problem: Problem, count: number): { model: ErrorModel; source: Source } {

@@ -27,6 +27,7 @@ import {
   emptyRecord,
   firstLost,
   hasFiniteState,
+  ofRun,
   recordFrom,
   recording,
   resultOf,
@@ -142,9 +143,14 @@ async function trainInto(
     ),
     newest(({ epoch, losses, errors, facts, pace }) => {
       const last = losses.subarray(losses.length - runs.length * terms.length);
-      const said = Object.fromEntries(Object.entries(facts).map(([name, values]) => [name, values[0]!]));
       const error = trainer.fields.length > 0 ? { error: errors[0]!.mean } : {};
-      progress.update({ epoch, terms: byTerm(terms, last, 0), ...error, msPerStep: msPerStep(pace) ?? 0, facts: said });
+      progress.update({
+        epoch,
+        terms: byTerm(terms, last, 0),
+        ...error,
+        msPerStep: msPerStep(pace) ?? 0,
+        facts: ofRun(facts, 0),
+      });
       return undefined;
     }),
   ];
@@ -187,8 +193,9 @@ async function finish(folder: RunFolder, trainer: RunTrainer, ended: Ended): Pro
   const errors = await trainer.errors();
   const predictions = await trainer.predictions();
   const weights = await trainer.weights();
+  const learned = (await trainer.learned?.()) ?? {};
   const results = runs.map(({ seed }, r): Result => {
-    const now = { errors: errors[r]!, weights: byTerm(trainer.terms, weights, r) };
+    const now = { errors: errors[r]!, weights: byTerm(trainer.terms, weights, r), learned: ofRun(learned, r) };
     return resultOf(seed, records[r]!, settings.score, now, trainer.fields);
   });
   const { optimizer, weighting, score, parameters: params } = settings;

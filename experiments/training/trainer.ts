@@ -9,10 +9,12 @@ import {
   initialThetas,
   inputValues,
   knownValues,
+  LEARNED,
+  learnedValues,
   type Problem,
 } from '../../systems/index.ts';
 import { type Choices, preferred, servedBy } from '../adapter/choices.ts';
-import type { Block, Errors, Snapshot, Trainable } from './loop.ts';
+import type { Block, Errors, Facts, Snapshot, Trainable } from './loop.ts';
 import { type Memory, memoryOf, type TrainingPlans, trainingPlans } from './plans.ts';
 import { errorsFrom, fill, type Programs, programsOf } from './programs.ts';
 import { type Machine, Stepper } from './stepper.ts';
@@ -52,6 +54,8 @@ export interface RunTrainer extends Trainable {
   predictions(): Promise<readonly Readonly<Record<string, Float32Array>>[]>;
   /** Every theta, by input name. */
   thetas(): Promise<Readonly<Record<string, Float32Array>>>;
+  /** Parameters that are learned, as they are now, by name and run. */
+  learned?(): Promise<Facts>;
   /** Reference solution of a run at the evaluation points, by field. */
   exact(run: number): Readonly<Record<string, Float64Array>>;
   /** Everything that {@link restore} needs to go on bit for bit. */
@@ -181,6 +185,11 @@ export class Trainer implements RunTrainer {
     const names = this.options.problem.stacks.map(({ theta }) => theta);
     const values = await Promise.all(names.map((name) => this.step.read(name)));
     return Object.fromEntries(names.map((name, k) => [name, values[k]!]));
+  }
+
+  async learned(): Promise<Facts> {
+    const there = LEARNED in this.plan.inputs;
+    return there ? learnedValues(this.options.problem, await this.step.read(LEARNED)) : {};
   }
 
   /** Reference solution of a run at the evaluation points, by field. */

@@ -9,7 +9,7 @@ import kdv from '../../examples/kdv.mjs';
 import wave from '../../examples/wave.mjs';
 import { addSystem, defineSystem, systems } from '../../systems/index.ts';
 
-export const gallery = [hartmann, heat, wave, burgers, helmholtz, beam, kdv].map(defineSystem);
+export const gallery = [hartmann, heat, wave, burgers, helmholtz, beam, kdv].map((spec) => defineSystem(spec));
 for (const system of gallery) addSystem(system);
 
 export const paper = systems;

@@ -18,7 +18,7 @@ const heat: SystemSpec = {
 };
 
 /** A definition that differs from a right one, and what is said of it. */
-const wrong: readonly [what: string, change: object, says: RegExp][] = [
+const wrong: readonly (readonly [what: string, change: object, says: RegExp])[] = [
   ['no name', { name: undefined }, /^name: /],
   ['a name with spaces', { name: 'my heat' }, /^name: a name is a letter/],
   ['an unknown key', { residual: {} }, /Unrecognized key: "residual"/],
@@ -88,6 +88,93 @@ const wrong: readonly [what: string, change: object, says: RegExp][] = [
   ['a reference of no field', { exact: { S: 'x' } }, /^exact.S: there is no S; there is T/],
   ['a reference of an unknown name', { exact: { T: 'exp(-alpha*tau)' } }, /^exact.T: .*uses tau/],
   ['a name of every object', { residuals: { heat: 'T.t - toString' } }, /^residuals.heat: .*uses toString/],
+  [
+    'a key misspelt in a condition',
+    { conditions: [{ at: { x: 0 }, residuals: ['T'], wieght: 2 }] },
+    /^conditions\[0\]: .*"wieght"; did you mean weight\?/,
+  ],
+  ['a weight of nothing', { conditions: [{ at: { x: 0 }, residuals: ['T'], weight: 0 }] }, /^conditions\[0\].weight/],
+  [
+    'two conditions at one place with other points',
+    { conditions: [1, 2].map((weight) => ({ at: { x: 0 }, residuals: ['T'], weight, points: 10 * weight })) },
+    /^conditions\[1\].points: conditions\[0\] is held there too, with other points/,
+  ],
+  [
+    'a misspelt key of a parameter',
+    { parameters: { alpha: { value: 1, trainible: true } } },
+    /^parameters.alpha: .*"trainible"; did you mean trainable\?/,
+  ],
+  ['observations of nothing', { observations: [{}] }, /^observations\[0\]: give either a file or values/],
+  ['a misspelt key of observations', { observations: [{ path: 'a.csv' }] }, /^observations\[0\]: .*"path"; /],
+  ...(
+    [
+      ['without a coordinate', { x: [1], T: [1] }, /there is no column t; /],
+      ['of no field', { x: [1], t: [1] }, /there is no column of a field; the fields are T/],
+      ['of an unknown field', { x: [1], t: [1], TT: [1] }, /TT is neither coordinate nor field; there are x, t, T/],
+      ['of unequal length', { x: [1, 2], t: [1], T: [1] }, /the columns must be of one length/],
+      ['of nothing', { x: [], t: [], T: [] }, /the columns .* not empty/],
+      ['outside', { x: [3], t: [1], T: [1] }, /x = 3 is outside 0 to 2/],
+    ] as const
+  ).map(
+    ([what, values, says]) =>
+      [
+        `observations ${what}`,
+        { observations: [{ values }] },
+        new RegExp(`^observations\\[0\\].values: ${says.source}`),
+      ] as const,
+  ),
+  [
+    'observations from a file in a program',
+    { observations: [{ file: 'a.csv' }] },
+    /^observations\[0\].file: a program gives values/,
+  ],
+  [
+    'neither place nor period',
+    { conditions: [{ residuals: ['T'] }] },
+    /^conditions\[0\]: it takes either at or periodic/,
+  ],
+  [
+    'a period of nothing',
+    { conditions: [{ periodic: 'y', residuals: ['T'] }] },
+    /^conditions\[0\].periodic: there is no y; /,
+  ],
+  [
+    'a curve of another name',
+    { conditions: [{ at: { x: 'cos(r)' }, residuals: ['T'] }] },
+    /^conditions\[0\].at.x: .*uses r.*; there is s/,
+  ],
+  ['a transform of no field', { transform: { S: 'x*N' } }, /^transform.S: there is no S; there is T/],
+  ['a transform without its network', { transform: { T: 'x' } }, /^transform.T: "x" does not mention N/],
+  ['a transform of unknown names', { transform: { T: 'x*N + alfa' } }, /^transform.T: .*alfa.*did you mean alpha/],
+  [
+    'a parameter that a transform cannot tell',
+    { transform: { T: 'x*N' }, parameters: { alpha: 1, N: 2 } },
+    /^N: in transform the name stands for/,
+  ],
+  ['an inside-test of unknown names', { inside: '1 - x^2 - z' }, /^inside: .*uses z.*; there are x, t/],
+  ['nothing inside', { inside: '-1 - x^2' }, /^inside: of 60000 points only 0 are inside/],
+  [
+    'a layer of no coordinate',
+    { points: { layers: [{ at: { y: 0 }, depth: 1 }] } },
+    /^points.layers\[0\].at: there is no y/,
+  ],
+  [
+    'a layer of no depth',
+    { points: { layers: [{ at: { x: 0 }, depth: 0 }] } },
+    /^points.layers\[0\].depth: it must be positive/,
+  ],
+  [
+    'a depth of unknown names',
+    { points: { layers: [{ at: { x: 0 }, depth: '5*alph' }] } },
+    /^points.layers\[0\].depth: .*did you mean alpha/,
+  ],
+  ['points that adapt at no time', { points: { adaptive: {} } }, /^points.adaptive: say by resample/],
+  [
+    'points drawn anew that are the same',
+    { points: { resample: 10, sampling: 'uniform' } },
+    /^points.resample: uniform points are the same/,
+  ],
+  ['a misspelt key of points', { points: { interiour: 10 } }, /^points: .*"interiour"; did you mean interior\?/],
   ['a negative learning rate', { learningRate: -1 }, /^learningRate/],
 ];
 
