@@ -15,6 +15,7 @@ export {
 } from './least-squares.ts';
 export { type ErrorModel, EVALUATION, errorModel, type LossModel, lossModel } from './model.ts';
 export { type Jets, jetsUpTo, network, unpack } from './network.ts';
+export { predict } from './predict.ts';
 export {
   type DataInput,
   momentsOf,
@@ -28,7 +29,7 @@ export {
 export { checkReference } from './reference.ts';
 export { addSystem, isKnown, systemNamed, systems, UnknownSystemError } from './registry.ts';
 export { type LayerRows, type NetworkLayers, networkRows, rowParts } from './rows.ts';
-export { chosen } from './sampling.ts';
+export { chosen, grid } from './sampling.ts';
 export { SystemError, type SystemSpec } from './spec.ts';
 export { type Stack, stacksOf } from './stack.ts';
 export {

@@ -60,7 +60,7 @@ export interface LossModel {
 }
 
 /** Inputs of a model, each appended at its first use. */
-class Inputs {
+export class Inputs {
   readonly all: Record<string, Var> = {};
   readonly data: DataInput[] = [];
   readonly #tape: Tape;

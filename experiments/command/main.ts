@@ -4,6 +4,7 @@ import { UserError } from '../../engine/index.ts';
 import { doctorCommand } from './doctor.ts';
 import { checkCommand, listCommand, verifyCommand } from './look.ts';
 import { ntkCommand } from './ntk.ts';
+import { predictCommand } from './predict.ts';
 import { reportCommand } from './report.ts';
 import { sweepCommand } from './sweep.ts';
 import { explainCommand, trainCommand } from './train.ts';
@@ -15,6 +16,7 @@ export function tapir(...further: readonly Command[]): Command {
   );
   const commands = [
     trainCommand(),
+    predictCommand(),
     sweepCommand(),
     reportCommand(),
     ntkCommand(),

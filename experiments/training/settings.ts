@@ -132,6 +132,12 @@ export function resumedSettings(folder: string, name: string, { epochs, ...rest 
   return { ...settings, epochs: epochs ?? settings.epochs };
 }
 
+/** What the run of a folder was asked. Throws {@link UsageError}. */
+export function savedSettings(folder: string): TrainSettings {
+  const { format: _, ...settings } = configIn(folder);
+  return settings;
+}
+
 function configIn(folder: string) {
   let config: unknown;
   try {

@@ -15,7 +15,7 @@ import {
 import { termsSource } from '../training/tapes.ts';
 import type { Backend } from '../training/trainer.ts';
 import { distance, type Quantity, quantity } from './quantity.ts';
-import { remaindersOf } from './remainders.ts';
+import { conditionRemainders } from './remainders.ts';
 import { type CaseResult, compute, interpret } from './system.ts';
 
 /** Of the largest value that enters an equation: rounding in float64, through a derivative or four. */
@@ -44,17 +44,17 @@ function parameterSets(system: System): Parameters[] {
 function remainderQuantities(system: System): Quantity[] {
   if (system.reference || Object.keys(system.exact).length === 0) return [];
   const parts = [
-    ...Object.entries(system.residuals).map(([name, residual]) => ({ name, residual, group: 'interior' })),
-    ...system.conditions.flatMap(({ group, residuals }) =>
-      residuals.map((residual) => ({ name: `${residual} at ${group}`, residual, group })),
+    ...Object.entries(system.residuals).map(([name, residual]) => ({ name, residual, at: { group: 'interior' } })),
+    ...system.conditions.flatMap(({ residuals, ...at }) =>
+      residuals.map((residual) => ({ name: `${residual} at ${at.group}`, residual, at })),
     ),
   ].filter(({ residual }) => isSolved(system, residual));
   const worst = new Map<string, number>();
   for (const parameters of parameterSets(system)) {
     const groups = system.points(parameters, SEED);
-    for (const { name, residual, group } of parts) {
-      const [remainder] = remaindersOf(system, [residual], parameters, groups[group]!);
-      worst.set(name, Math.max(worst.get(name) ?? 0, remainder!.largest / remainder!.scale));
+    for (const { name, residual, at } of parts) {
+      const [remainder] = conditionRemainders(system, { ...at, residuals: [residual] }, parameters, groups);
+      if (remainder) worst.set(name, Math.max(worst.get(name) ?? 0, remainder.largest / remainder.scale));
     }
   }
   return [...worst].map(([name, remainder]) => quantity(`float64: exact solution in ${name}`, remainder, EXACT));
@@ -70,7 +70,10 @@ function isSolved(system: System, residual: string): boolean {
 async function deviceQuantities(system: System, backend: Backend): Promise<Quantity[]> {
   const parameters = resolveParameters(system);
   const points = Object.fromEntries(
-    Object.entries(system.points(parameters, SEED)).map(([group, own]) => [group, few(own)]),
+    Object.entries(system.points(parameters, SEED)).map(([group, own]) => [
+      group,
+      system.observed?.[group] ? own : few(own),
+    ]),
   );
   const problem = problemOf(system, [{ parameters, seed: SEED, points }]);
   const { model, source } = termsSource({ problem, weighting: 'none' });

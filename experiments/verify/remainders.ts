@@ -17,13 +17,23 @@ import {
   type Var,
 } from '../../engine/index.ts';
 import { express } from '../../systems/expression.ts';
-import { type Coordinates, countOf, fieldsOf, knownValues, type Parameters, type System } from '../../systems/index.ts';
+import {
+  type Condition,
+  type Coordinates,
+  countOf,
+  fieldsOf,
+  knownValues,
+  type Parameters,
+  type System,
+} from '../../systems/index.ts';
 
 /** A numerical reference at points: value, first and second derivative by coordinate. */
 export type Known = Readonly<Record<string, readonly Float64Array[]>>;
 
 /** What the reference solution leaves of an equation. */
 export interface Remainder {
+  /** At each point. */
+  readonly values: Float64Array;
   readonly largest: number;
   /** The largest value that enters the equation: what rounding is measured by. */
   readonly scale: number;
@@ -100,6 +110,7 @@ export function remaindersOf(
   });
   const results = evaluate(graphOf(inputs, [...parts.map(({ residual }) => residual), ...entering]), values);
   return parts.map(({ from, to }, k) => ({
+    values: results[k]!,
     largest: most(results[k]!),
     scale: Math.max(1, ...results.slice(parts.length + from, parts.length + to).map(most)),
   }));
@@ -118,11 +129,37 @@ export function remainders(
   return Object.fromEntries(equations.map((equation, k) => [equation, found[k]!.largest]));
 }
 
+/**
+ * Of a condition's residuals, at the points of its group; of a periodic one their differences between both ends. Nothing of
+ * what was measured: the reference solution need not agree with that.
+ */
+export function conditionRemainders(
+  system: System,
+  { group, pairedWith, residuals }: Pick<Condition, 'group' | 'pairedWith' | 'residuals'>,
+  parameters: Parameters,
+  groups: Readonly<Record<string, Coordinates>>,
+): Remainder[] {
+  if (system.observed?.[group]) return [];
+  const here = remaindersOf(system, residuals, parameters, groups[group]!);
+  if (pairedWith === undefined) return here;
+  return remaindersOf(system, residuals, parameters, groups[pairedWith]!).map((there, k) => {
+    const values = there.values.map((value, n) => value - here[k]!.values[n]!);
+    return { values, largest: most(values), scale: Math.max(there.scale, here[k]!.scale) };
+  });
+}
+
 /** Largest remainder of each equation and condition on the points where it is to hold. */
 export function allRemainders(system: System, parameters: Parameters): Record<string, number> {
   const groups = system.points(parameters, 3);
   return Object.assign(
     remainders(system, Object.values(system.residuals), parameters, groups['interior']!),
-    ...system.conditions.map(({ group, residuals }) => remainders(system, residuals, parameters, groups[group]!)),
+    ...system.conditions.map((condition) =>
+      Object.fromEntries(
+        conditionRemainders(system, condition, parameters, groups).map(({ largest }, k) => [
+          condition.residuals[k]!,
+          largest,
+        ]),
+      ),
+    ),
   );
 }
