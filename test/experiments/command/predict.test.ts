@@ -81,7 +81,7 @@ describe('predict', () => {
     [['--grid', '3x2', '--seed', '5'], /run holds no run of seed 5; there are 3, 4/],
     [['--grid', '3x2', '--out', 'a.png'], /--out must end in .csv, .npy, .vti, .vtu, not a.png/],
     [['--points', 'gone.csv'], /--points: there is no file gone.csv/],
-    [['--points', 'plate.json'], /line 1/],
+    [['--points', 'plate.json'], /there is no line of numbers/],
     [['--points', 'at.csv', '--out', 'a.vti'], /a .vti file holds a grid/],
   ])('refuses %j in one line', async (args, says) => {
     expectRefusal(await predict(...args), says);
