@@ -9,7 +9,7 @@
  */
 import { factorize, substitute } from './cholesky.ts';
 
-/** J at one theta. Its columns fall into networks, which share no parameters. */
+/** J at one theta. Its columns fall into networks, which share no parameters. Matrices are the caller's to overwrite. */
 export interface Linearization {
   /** J_k J_k^T of one network, [M,M]; without an argument the sum over all of them. */
   gram(network?: number): Promise<Float64Array>;
@@ -130,12 +130,16 @@ async function solve(
   coupling: GaussNewtonSettings['coupling'],
 ): Promise<{ update: Float64Array; lambda: number }> {
   let lambda = damping;
-  const damped = (matrix: Float64Array, right: Float64Array): Float64Array => {
+  const damped = async (matrix: () => Promise<Float64Array>, right: Float64Array): Promise<Float64Array> => {
     const n = right.length;
-    if (!matrix.every(Number.isFinite)) throw new RangeError('products of Jacobian rows are not numbers any more');
     for (; ; lambda *= 10) {
-      const factor = matrix.slice();
-      for (let i = 0; i < n; i++) factor[i * n + i] = factor[i * n + i]! + lambda;
+      const factor = await matrix();
+      for (let i = 0; i < n; i++) {
+        const diagonal = factor[i * (n + 1)]!;
+        // By Cauchy and Schwarz no entry is larger than the largest of the diagonal.
+        if (!Number.isFinite(diagonal)) throw new RangeError('products of Jacobian rows are not numbers any more');
+        factor[i * (n + 1)] = diagonal + lambda;
+      }
       if (!factorize(factor, n)) continue;
       const x = right.slice();
       substitute(factor, n, x);
@@ -144,14 +148,14 @@ async function solve(
   };
   if (coupling === 'block') {
     const ys: Float64Array[] = [];
-    for (let k = 0; k < problem.networks; k++) ys.push(damped(await J.gram(k), zeta));
+    for (let k = 0; k < problem.networks; k++) ys.push(await damped(() => J.gram(k), zeta));
     return { update: await J.transposed(ys), lambda };
   }
   if (formOf(problem) === 'kernel') {
-    const y = damped(await J.gram(), zeta);
+    const y = await damped(() => J.gram(), zeta);
     return { update: await J.transposed(y), lambda };
   }
-  const update = damped(await J.normal(), await J.transposed(zeta));
+  const update = await damped(() => J.normal(), await J.transposed(zeta));
   return { update, lambda };
 }
 

@@ -13,7 +13,7 @@ export {
   startOf,
 } from './gauss-newton.ts';
 export { hostGram, type LayerFactors, type RowSpan } from './gram.ts';
-export { type Columns, lowerNormal } from './normal.ts';
+export { type Columns, layerColumns, lowerNormal } from './normal.ts';
 export * from './soap.ts';
 export { type FactorStack, type MatrixBlock, planSoap, type SoapPlan } from './soap-plan.ts';
 export * from './weighting.ts';

@@ -83,5 +83,7 @@ export function splitPairs(values: ArrayLike<number>): Float32Array<ArrayBuffer>
 
 /** The numbers that pairs stand for, exactly. */
 export function joinPairs(pairs: Float32Array): Float64Array {
-  return Float64Array.from({ length: pairs.length / 2 }, (_, k) => pairs[2 * k]! + pairs[2 * k + 1]!);
+  const values = new Float64Array(pairs.length / 2);
+  for (let k = 0; k < values.length; k++) values[k] = pairs[2 * k]! + pairs[2 * k + 1]!;
+  return values;
 }

@@ -7,6 +7,7 @@ import {
   type LayerFactors,
   type LeastSquares,
   type Linearization,
+  layerColumns,
   lowerNormal,
 } from '../../optim/index.ts';
 import {
@@ -197,26 +198,10 @@ export class SystemSquares implements LeastSquares {
   /** The columns of J, network by network, from the factors of its rows. */
   async #columns(): Promise<Columns[]> {
     const groups: Columns[] = [];
-    for (const block of this.#blocks) {
-      const { count, rows, spans, layers } = block;
+    for (const { count, spans, layers } of this.#blocks) {
       const data = new Float64Array(count * this.rows);
-      for (const [layer, { channels: C, deltas: d, activations: a }] of (await this.#factors(block)).entries()) {
-        const { offset } = layers[layer]!;
-        const M = rows.length;
-        const [O, K] = [d.length / (C * M), a.length / (C * M)];
-        for (let o = 0; o < O; o++) {
-          for (let k = 0; k < K; k++) {
-            const column = (offset + o * K + k) * this.rows;
-            for (let m = 0; m < M; m++) {
-              let sum = 0;
-              for (let c = 0; c < C; c++) sum += d[(c * O + o) * M + m]! * a[(c * K + k) * M + m]!;
-              data[column + rows[m]!] = sum * this.#scale[rows[m]!]!;
-            }
-          }
-          const bias = (offset + O * K + o) * this.rows;
-          for (let m = 0; m < M; m++) data[bias + rows[m]!] = d[o * M + m]! * this.#scale[rows[m]!]!;
-        }
-      }
+      for (const { offset, factors } of await this.#factors(layers))
+        layerColumns(data.subarray(offset * this.rows), factors, spans, this.#scale);
       groups.push({ data, count, spans });
     }
     return groups;
@@ -224,19 +209,27 @@ export class SystemSquares implements LeastSquares {
 
   async #grams(): Promise<Float64Array[]> {
     const { gram } = this.programs;
-    if (!gram) return Promise.all(this.#blocks.map(async (block) => hostGram(await this.#factors(block), block.spans)));
+    if (!gram)
+      return Promise.all(
+        this.#blocks.map(async ({ layers, spans }) =>
+          hostGram(
+            (await this.#factors(layers)).map(({ factors }) => factors),
+            spans,
+          ),
+        ),
+      );
     await gram.run();
     return Promise.all(this.#blocks.map(({ network }) => gram.readDouble(`gram.${network}`)));
   }
 
-  /** The factors of a network's rows, layer by layer. */
-  async #factors({ layers }: Block): Promise<LayerFactors[]> {
+  /** The factors of rows, layer by layer, and where the parameters of a layer start. */
+  async #factors(layers: Block['layers']): Promise<{ offset: number; factors: LayerFactors }[]> {
     const { rows } = this.programs;
-    const all: LayerFactors[] = [];
-    for (const { deltas, activations } of layers) {
+    const all: { offset: number; factors: LayerFactors }[] = [];
+    for (const { offset, deltas, activations } of layers) {
       const channels = rows.plan.outputs[deltas]!.shape[0]!;
       const [d, a] = [await rows.readDouble(deltas), await rows.readDouble(activations)];
-      all.push({ channels, deltas: d, activations: a });
+      all.push({ offset, factors: { channels, deltas: d, activations: a } });
     }
     return all;
   }

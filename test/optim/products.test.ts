@@ -1,6 +1,8 @@
 /** Products of Jacobian rows and columns on the host, against rows written out. */
 import { describe, expect, it } from 'vitest';
 import { hostGram, lowerNormal } from '../../optim/index.ts';
+import { addProducts } from '../../optim/products.ts';
+import { tileMemory } from '../../optim/tile.ts';
 
 const wave = (n: number, step: number) => Float64Array.from({ length: n }, (_, k) => Math.sin(step * (k + 1) + 0.3));
 
@@ -18,6 +20,52 @@ function rowsOf(C: number, O: number, K: number, M: number, deltas: Float64Array
 }
 
 const dot = (a: readonly number[], b: readonly number[]) => a.reduce((sum, x, k) => sum + x * b[k]!, 0);
+
+describe('addProducts', () => {
+  const rows = (data: Float64Array, start: number, stride: number, count: number) => ({ data, start, stride, count });
+  const expected = (a: Float64Array, b: Float64Array, depth: number, i: number, j: number) =>
+    dot([...a.subarray(1 + i * (depth + 2), 1 + i * (depth + 2) + depth)], [...b.subarray(j * depth, (j + 1) * depth)]);
+
+  it.each([
+    [1, 1, 1],
+    [4, 4, 4],
+    [5, 7, 3],
+    [70, 67, 9],
+    [6, 130, 1100],
+  ])('adds %i x %i products of %i numbers, wherever rows lie', (M, N, depth) => {
+    const [a, b] = [wave(1 + M * (depth + 2), 0.7), wave(N * depth, 1.1)];
+    const out = wave(3 + M * (N + 1), 0.2);
+    const before = out.slice();
+    const target = { data: out, start: 3, stride: N + 1 };
+    addProducts(target, rows(a, 1, depth + 2, M), rows(b, 0, depth, N), depth, { factor: -2 });
+    for (let i = 0; i < M; i++)
+      for (let j = 0; j < N; j++) {
+        const at = 3 + i * (N + 1) + j;
+        expect(out[at]).toBeCloseTo(before[at]! - 2 * expected(a, b, depth, i, j), 10);
+      }
+    for (let i = 0; i < M - 1; i++) expect(out[3 + i * (N + 1) + N]).toBe(before[3 + i * (N + 1) + N]);
+    expect(out.subarray(0, 3)).toEqual(before.subarray(0, 3));
+  });
+
+  it('below the diagonal leaves what is above as it is', () => {
+    const [M, depth] = [131, 5];
+    const a = wave(M * depth, 0.9);
+    const out = new Float64Array(M * M);
+    const all = rows(a, 0, depth, M);
+    addProducts({ data: out, start: 0, stride: M }, all, all, depth, { lower: true });
+    for (let i = 0; i < M; i++)
+      for (let j = 0; j < M; j++) {
+        const [left, right] = [i, j].map((row) => [...a.subarray(row * depth, (row + 1) * depth)]);
+        if (j <= i) expect(out[i * M + j]).toBeCloseTo(dot(left!, right!), 12);
+        else expect(out[i * M + j]).toBe(0);
+      }
+  });
+});
+
+it('the memory of tiles grows with what is asked for', () => {
+  const before = tileMemory().view(0).length;
+  expect(tileMemory().view(before + 1).length).toBeGreaterThan(before);
+});
 
 describe('hostGram', () => {
   // Two residuals at five interior points, one at two ends.
