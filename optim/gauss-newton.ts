@@ -11,8 +11,8 @@ import { factorize, substitute } from './cholesky.ts';
 
 /** J at one theta. Its columns fall into networks, which share no parameters. Matrices are the caller's to overwrite. */
 export interface Linearization {
-  /** J_k J_k^T of one network, [M,M]; without an argument the sum over all of them. */
-  gram(network?: number): Promise<Float64Array>;
+  /** J_k J_k^T of one network, or of one of its layers, [M,M]; without an argument the sum over all of them. */
+  gram(network?: number, layer?: number): Promise<Float64Array>;
   /** J^T J, [P,P]: its lower triangle. */
   normal(): Promise<Float64Array>;
   /** J_k^T y_k for each network, one after the other, [P]; one y serves all. */
@@ -21,11 +21,18 @@ export interface Linearization {
   applied(phi: Float64Array): Promise<Float64Array>;
 }
 
+/** Consecutive parameters. */
+export interface Span {
+  readonly start: number;
+  readonly count: number;
+}
+
 /** A loss r . r. */
 export interface LeastSquares {
   readonly rows: number;
   readonly parameters: number;
-  readonly networks: number;
+  /** The layers of each network: where their parameters lie in theta. */
+  readonly networks: readonly (readonly Span[])[];
   /** How many thetas {@link residuals} takes in one go. */
   readonly candidates: number;
   /** r at each of some thetas. */
@@ -33,14 +40,17 @@ export interface LeastSquares {
   linearize(theta: Float64Array): Promise<Linearization>;
 }
 
+/** What one system is solved for: all networks, each as if the others did not move, or each of their layers likewise. */
+export const blockings = ['joint', 'network', 'layer'] as const;
+export type Blocks = (typeof blockings)[number];
+
 export interface GaussNewtonSettings {
   /** Share of the last direction that is kept: 0 for ENGD-W. */
   readonly momentum: number;
   /** What lambda starts with, and whether the line search sets it from then on. */
   readonly damping: number;
   readonly adaptive: boolean;
-  /** `joint`: one system for all networks. `block`: one for each, as if the others did not move. */
-  readonly coupling: 'joint' | 'block';
+  readonly blocks: Blocks;
 }
 
 export interface GaussNewtonState {
@@ -89,7 +99,7 @@ export async function gaussNewtonStep(
   const carried = momentum > 0 && state.since > 0;
   const zeta = residual.map((r) => -r);
   if (carried) add(zeta, -momentum, await J.applied(state.phi));
-  const { update, lambda } = await solve(problem, J, zeta, state.lambda, settings.coupling);
+  const { update, lambda } = await solve(problem, J, zeta, state.lambda, settings.blocks);
   const phi = carried ? update.map((u, k) => u + momentum * state.phi[k]!) : update;
   const correction = Math.sqrt(1 - momentum ** (2 * (state.since + 1)));
   const direction = phi.map((x) => x / correction);
@@ -127,7 +137,7 @@ async function solve(
   J: Linearization,
   zeta: Float64Array,
   damping: number,
-  coupling: GaussNewtonSettings['coupling'],
+  blocks: Blocks,
 ): Promise<{ update: Float64Array; lambda: number }> {
   let lambda = damping;
   const damped = async (matrix: () => Promise<Float64Array>, right: Float64Array): Promise<Float64Array> => {
@@ -146,10 +156,19 @@ async function solve(
       return x;
     }
   };
-  if (coupling === 'block') {
+  if (blocks === 'network') {
     const ys: Float64Array[] = [];
-    for (let k = 0; k < problem.networks; k++) ys.push(await damped(() => J.gram(k), zeta));
+    for (const k of problem.networks.keys()) ys.push(await damped(() => J.gram(k), zeta));
     return { update: await J.transposed(ys), lambda };
+  }
+  if (blocks === 'layer') {
+    const update = new Float64Array(problem.parameters);
+    for (const [k, layers] of problem.networks.entries())
+      for (const [layer, { start, count }] of layers.entries()) {
+        const all = await J.transposed(await damped(() => J.gram(k, layer), zeta));
+        update.set(all.subarray(start, start + count), start);
+      }
+    return { update, lambda };
   }
   if (formOf(problem) === 'kernel') {
     const y = await damped(() => J.gram(), zeta);

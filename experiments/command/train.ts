@@ -1,6 +1,7 @@
 /** Commands about one system: train, explain. */
 import { Command, Option } from 'commander';
 import { activationNames, library } from '../../kernels/index.ts';
+import { blockings } from '../../optim/index.ts';
 import { systems } from '../../systems/index.ts';
 import { tunedChoices } from '../adapter/tune-cache.ts';
 import { checkRunFolder, defaultRunFolder } from '../disk/run-folder.ts';
@@ -62,7 +63,12 @@ function gaussNewtonOptions(command: Command): Command {
     .option('--damping <x>', 'gauss-newton: lambda at the start (default: 0.01)', number('--damping', true))
     .option('--adaptive', 'gauss-newton: the line search sets lambda (default without momentum)')
     .option('--no-adaptive', 'gauss-newton: lambda stays (default with momentum)')
-    .option('--per-network', 'gauss-newton: a system for each network, as if the others stood still')
+    .addOption(
+      new Option(
+        '--blocks <name>',
+        'gauss-newton: one system for all (joint), or one for each network or layer, as if the rest stood still (default: joint)',
+      ).argParser(choice('--blocks', blockings)),
+    )
     .option(
       '--boundary-weight <x>',
       'gauss-newton: factor of the conditions (default: 10)',

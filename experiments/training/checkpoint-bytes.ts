@@ -9,8 +9,8 @@ import type { TrainSettings } from './record.ts';
 export function identity(settings: TrainSettings): string {
   const { system, parameters, network, optimizer, weighting, seeds } = settings;
   if (settings.optimizer === 'gauss-newton') {
-    const { momentum, damping, adaptive, perNetwork, boundaryWeight, precision, thin } = settings;
-    const own = { momentum, damping, adaptive, perNetwork, boundaryWeight, precision, thin };
+    const { momentum, damping, adaptive, blocks, boundaryWeight, precision, thin } = settings;
+    const own = { momentum, damping, adaptive, blocks, boundaryWeight, precision, thin };
     return JSON.stringify({ system, parameters, network, optimizer, ...own, seeds });
   }
   const { betas, optimizerEpsilon, updateEvery, learningRate } = settings;

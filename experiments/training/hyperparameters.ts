@@ -1,6 +1,6 @@
 /** How a problem is trained: one record, spelled as config.json spells it. */
 import { z } from 'zod';
-import { UPDATE_EVERY } from '../../optim/index.ts';
+import { blockings, UPDATE_EVERY } from '../../optim/index.ts';
 import { inFloat32, momentsOf, type System } from '../../systems/index.ts';
 
 export const optimizers = ['adam', 'soap'] as const;
@@ -65,8 +65,8 @@ export const gaussNewtonSchema = z.object({
   damping: positive,
   /** Whether the line search sets lambda from then on. */
   adaptive: z.boolean(),
-  /** Whether each network moves as if the others stood still: one system for each instead of one for all. */
-  perNetwork: z.boolean(),
+  /** What one system is solved for. */
+  blocks: z.enum(blockings).default('joint'),
   /** Factor of the residuals of conditions, before they are squared. */
   boundaryWeight: positive,
   precision: z.enum(precisions),
@@ -80,7 +80,7 @@ export function gaussNewtonFor({
   momentum = 0,
   damping = 1e-2,
   adaptive = momentum === 0,
-  perNetwork = false,
+  blocks = 'joint',
   boundaryWeight = 10,
   precision = 'mixed',
   thin = 1,
@@ -90,6 +90,6 @@ export function gaussNewtonFor({
   return {
     optimizer: 'gauss-newton',
     weighting: 'none',
-    ...{ momentum, damping, adaptive, perNetwork, boundaryWeight, precision, thin },
+    ...{ momentum, damping, adaptive, blocks, boundaryWeight, precision, thin },
   };
 }

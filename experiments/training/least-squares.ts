@@ -9,6 +9,7 @@ import {
   type Linearization,
   layerColumns,
   lowerNormal,
+  type Span,
 } from '../../optim/index.ts';
 import {
   type DataInput,
@@ -34,6 +35,12 @@ export interface LeastSquaresOptions {
   readonly gramOn?: 'host' | 'device';
 }
 
+/** Where a layer's parameters lie in theta, and the names of the factors of its rows. */
+interface Layer extends Span {
+  readonly deltas: string;
+  readonly activations: string;
+}
+
 /** Where a network's parameters lie in theta, and its rows among all. */
 interface Block {
   readonly network: string;
@@ -41,8 +48,7 @@ interface Block {
   readonly count: number;
   readonly rows: readonly number[];
   readonly spans: NetworkLayers['spans'];
-  /** Names of the factors of each layer, and where its parameters start. */
-  readonly layers: readonly { readonly offset: number; readonly deltas: string; readonly activations: string }[];
+  readonly layers: readonly Layer[];
 }
 
 /** What data the programs take, and the loss term of each row. */
@@ -58,7 +64,7 @@ export class SystemSquares implements LeastSquares {
   readonly candidates = CANDIDATES;
   readonly rows: number;
   readonly parameters: number;
-  readonly networks: number;
+  readonly networks: readonly (readonly Span[])[];
   readonly options: LeastSquaresOptions;
   readonly programs: SquarePrograms;
   /** Factor of each row. */
@@ -81,7 +87,7 @@ export class SystemSquares implements LeastSquares {
     this.programs = programs;
     this.rows = scale.length;
     this.parameters = blocks.reduce((sum, { count }) => sum + count, 0);
-    this.networks = blocks.length;
+    this.networks = blocks.map(({ layers }) => layers.map(({ start, count }) => ({ start, count })));
     this.#scale = scale;
     this.#blocks = blocks;
     this.#copied = copied;
@@ -107,8 +113,12 @@ export class SystemSquares implements LeastSquares {
       const count = sizes[k]!;
       start += count;
       const rows = spans.flatMap((span) => Array.from({ length: span.count }, (_, n) => span.start + n));
-      const named = layers.map(({ layer, offset }) => ({ offset, ...partNames(network, layer) }));
-      return { network, start: start - count, count, rows, spans, layers: named };
+      const first = start - count;
+      const named = layers.map(({ layer, offset }, l) => ({
+        ...{ start: first + offset, count: (layers[l + 1]?.offset ?? count) - offset },
+        ...partNames(network, layer),
+      }));
+      return { network, start: first, count, rows, spans, layers: named };
     });
     const terms = model.residuals.flatMap(({ term, group }) => new Array<string>(counts[group]!).fill(term));
     const parts = { data: model.data, terms, boundaryWeight };
@@ -163,7 +173,12 @@ export class SystemSquares implements LeastSquares {
     let shares: Promise<Float64Array[]> | undefined;
     const grams = () => (shares ??= this.#grams());
     return {
-      gram: async (network) => this.#assembled(await grams(), network),
+      gram: async (network, layer) => {
+        if (network === undefined) return this.#assembled(await grams());
+        const block = this.#blocks[network]!;
+        const share = layer === undefined ? (await grams())[network]! : await this.#gram(block, [block.layers[layer]!]);
+        return this.#assembled([share], [block]);
+      },
       normal: async () => lowerNormal(await this.#columns(), this.rows),
       transposed: async (y) => {
         this.#blocks.forEach(({ network, rows }, k) => {
@@ -198,10 +213,10 @@ export class SystemSquares implements LeastSquares {
   /** The columns of J, network by network, from the factors of its rows. */
   async #columns(): Promise<Columns[]> {
     const groups: Columns[] = [];
-    for (const { count, spans, layers } of this.#blocks) {
+    for (const { start, count, spans, layers } of this.#blocks) {
       const data = new Float64Array(count * this.rows);
-      for (const { offset, factors } of await this.#factors(layers))
-        layerColumns(data.subarray(offset * this.rows), factors, spans, this.#scale);
+      for (const [l, factors] of (await this.#factors(layers)).entries())
+        layerColumns(data.subarray((layers[l]!.start - start) * this.rows), factors, spans, this.#scale);
       groups.push({ data, count, spans });
     }
     return groups;
@@ -209,44 +224,39 @@ export class SystemSquares implements LeastSquares {
 
   async #grams(): Promise<Float64Array[]> {
     const { gram } = this.programs;
-    if (!gram)
-      return Promise.all(
-        this.#blocks.map(async ({ layers, spans }) =>
-          hostGram(
-            (await this.#factors(layers)).map(({ factors }) => factors),
-            spans,
-          ),
-        ),
-      );
+    if (!gram) return Promise.all(this.#blocks.map((block) => this.#gram(block, block.layers)));
     await gram.run();
     return Promise.all(this.#blocks.map(({ network }) => gram.readDouble(`gram.${network}`)));
   }
 
-  /** The factors of rows, layer by layer, and where the parameters of a layer start. */
-  async #factors(layers: Block['layers']): Promise<{ offset: number; factors: LayerFactors }[]> {
+  /** The share of some of a network's layers, on the host. */
+  async #gram({ spans }: Block, layers: readonly Layer[]): Promise<Float64Array> {
+    return hostGram(await this.#factors(layers), spans);
+  }
+
+  async #factors(layers: readonly Layer[]): Promise<LayerFactors[]> {
     const { rows } = this.programs;
-    const all: { offset: number; factors: LayerFactors }[] = [];
-    for (const { offset, deltas, activations } of layers) {
+    const all: LayerFactors[] = [];
+    for (const { deltas, activations } of layers) {
       const channels = rows.plan.outputs[deltas]!.shape[0]!;
       const [d, a] = [await rows.readDouble(deltas), await rows.readDouble(activations)];
-      all.push({ offset, factors: { channels, deltas: d, activations: a } });
+      all.push({ channels, deltas: d, activations: a });
     }
     return all;
   }
 
-  /** Shares of networks, or of one, at their rows of [M,M]. */
-  #assembled(shares: readonly Float64Array[], network?: number): Float64Array {
+  /** The sum of shares of networks, each at its rows of [M,M]. */
+  #assembled(shares: readonly Float64Array[], blocks = this.#blocks): Float64Array {
     const all = new Float64Array(this.rows * this.rows);
-    this.#blocks.forEach(({ rows }, k) => {
-      if (network !== undefined && network !== k) return;
+    blocks.forEach(({ rows }, k) => {
       const share = shares[k]!;
-      rows.forEach((i, m) => {
-        const si = this.#scale[i]!;
-        rows.forEach((j, n) => {
-          const at = i * this.rows + j;
-          all[at] = all[at]! + share[m * rows.length + n]! * si * this.#scale[j]!;
-        });
-      });
+      for (let m = 0; m < rows.length; m++) {
+        const si = this.#scale[rows[m]!]!;
+        for (let n = 0; n < rows.length; n++) {
+          const at = rows[m]! * this.rows + rows[n]!;
+          all[at] = all[at]! + share[m * rows.length + n]! * si * this.#scale[rows[n]!]!;
+        }
+      }
     });
     return all;
   }

@@ -120,17 +120,14 @@ export class GaussNewtonTrainer implements RunTrainer {
   }
 
   async run(steps: number): Promise<Float32Array> {
-    const { problem, perNetwork, ...settings } = this.options;
+    const { problem, ...settings } = this.options;
     const R = problem.runs.length;
     const losses = new Float32Array(steps * R * this.terms.length);
     for (let step = 0; step < steps; step++) {
       for (let r = 0; r < R; r++) {
         const state = this.#states[r]!;
         this.squares.select(r);
-        const taken = await gaussNewtonStep(this.squares, state, {
-          ...settings,
-          coupling: perNetwork ? 'block' : 'joint',
-        });
+        const taken = await gaussNewtonStep(this.squares, state, settings);
         state.theta = rounded(state.theta);
         state.phi = rounded(state.phi);
         state.lambda = rounded(Float64Array.of(state.lambda))[0]!;

@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import { UserError } from '../../engine/index.ts';
 import type { ActivationName } from '../../kernels/index.ts';
-import type { Weighting } from '../../optim/index.ts';
+import type { Blocks, Weighting } from '../../optim/index.ts';
 import {
   type Coordinates,
   checkReference,
@@ -88,7 +88,7 @@ export interface GaussNewtonOptions {
   readonly momentum?: number;
   readonly damping?: number;
   readonly adaptive?: boolean;
-  readonly perNetwork?: boolean;
+  readonly blocks?: Blocks;
   readonly boundaryWeight?: number;
   readonly precision?: Precision;
   readonly thin?: number;
@@ -101,8 +101,8 @@ const DEFAULT_STEPS = 60;
 
 /** Settings of a run by any optimizer. Throws {@link UsageError}, ParameterError, UnknownSystemError. */
 export function settingsFor(name: string, options: AnyTrainOptions): TrainSettings {
-  const { momentum, damping, adaptive, perNetwork, boundaryWeight, precision, thin, optimizer, ...rest } = options;
-  const own = { momentum, damping, adaptive, perNetwork, boundaryWeight, precision, thin };
+  const { momentum, damping, adaptive, blocks, boundaryWeight, precision, thin, optimizer, ...rest } = options;
+  const own = { momentum, damping, adaptive, blocks, boundaryWeight, precision, thin };
   const given = Object.entries(own).find(([, value]) => value !== undefined);
   if (optimizer !== 'gauss-newton') {
     if (given) throw new UsageError(`--${dashed(given[0])} is an option of --optimizer gauss-newton`);

@@ -11,58 +11,10 @@ import {
   startOf,
   substitute,
 } from '../../optim/index.ts';
-
-/** r_i = sum_j a_ij tanh(theta_j) - b_i: J is a_ij (1 - tanh^2). The first half of the parameters is network 0. */
-function problem(M: number, P: number, noise = 0): LeastSquares & { J(theta: Float64Array): Matrix; asked: number[] } {
-  const a = (i: number, j: number) => Math.sin(1 + 3 * i + 7 * j + i * j);
-  const b = (i: number) => Math.cos(i) * 0.3 + noise * Math.sin(50 * i);
-  const J = (theta: Float64Array) =>
-    new Matrix(Array.from({ length: M }, (_, i) => [...theta].map((t, j) => a(i, j) * (1 - Math.tanh(t) ** 2))));
-  const half = P >> 1;
-  const part = (full: Matrix, k: number) =>
-    k === 0 ? full.subMatrix(0, M - 1, 0, half - 1) : full.subMatrix(0, M - 1, half, P - 1);
-  const flat = (m: Matrix) => Float64Array.from(m.to1DArray());
-  const asked: number[] = [];
-  return {
-    rows: M,
-    parameters: P,
-    networks: 2,
-    candidates: 3,
-    asked,
-    J,
-    residuals: async (thetas) => {
-      asked.push(thetas.length);
-      return thetas.map((theta) =>
-        Float64Array.from({ length: M }, (_, i) => theta.reduce((s, t, j) => s + a(i, j) * Math.tanh(t), -b(i))),
-      );
-    },
-    linearize: async (theta) => {
-      const full = J(theta);
-      return {
-        gram: async (k) => {
-          const own = k === undefined ? full : part(full, k);
-          return flat(own.mmul(own.transpose()));
-        },
-        normal: async () => flat(full.transpose().mmul(full)),
-        transposed: async (y) => {
-          const ys = y instanceof Float64Array ? [y, y] : y;
-          return Float64Array.from(
-            [0, 1].flatMap((k) =>
-              part(full, k)
-                .transpose()
-                .mmul(Matrix.columnVector([...ys[k]!]))
-                .to1DArray(),
-            ),
-          );
-        },
-        applied: async (phi) => flat(full.mmul(Matrix.columnVector([...phi]))),
-      };
-    },
-  };
-}
+import { squares as problem } from '../support/squares.ts';
 
 const theta0 = (P: number) => Float64Array.from({ length: P }, (_, j) => 0.2 * Math.sin(j + 1));
-const settings: GaussNewtonSettings = { momentum: 0, damping: 1e-2, adaptive: true, coupling: 'joint' };
+const settings: GaussNewtonSettings = { momentum: 0, damping: 1e-2, adaptive: true, blocks: 'joint' };
 const column = (x: ArrayLike<number>) => Matrix.columnVector(Array.from(x));
 
 /** (J^T J + lambda)^-1 J^T z, by the library. */
@@ -157,7 +109,7 @@ describe('a step', () => {
     const [r] = await p.residuals([before]);
     const zeta = r!.map((x) => -x);
     const d = [J.subMatrix(0, 4, 0, 5), J.subMatrix(0, 4, 6, 11)].flatMap((own) => normalSolution(own, zeta, 1e-2));
-    const { eta } = await gaussNewtonStep(p, state, { ...settings, coupling: 'block' });
+    const { eta } = await gaussNewtonStep(p, state, { ...settings, blocks: 'network' });
     expect(eta).toBeGreaterThan(0);
     expect(
       far(
@@ -165,6 +117,25 @@ describe('a step', () => {
         before.map((x, k) => x + eta * d[k]!),
       ),
     ).toBeLessThan(1e-10);
+  });
+
+  it('in blocks of layers moves each layer as if the rest stood still', async () => {
+    const p = problem(5, 12);
+    const state = startOf(theta0(12), settings);
+    const before = state.theta;
+    const J = p.J(before);
+    const zeta = (await p.residuals([before]))[0]!.map((x) => -x);
+    const layers = [
+      [0, 1],
+      [2, 5],
+      [6, 7],
+      [8, 11],
+    ] as const;
+    const d = layers.flatMap(([from, to]) => normalSolution(J.subMatrix(0, 4, from, to), zeta, 1e-2));
+    const { eta } = await gaussNewtonStep(p, state, { ...settings, blocks: 'layer' });
+    expect(eta).toBeGreaterThan(0);
+    const moved = before.map((x, k) => x + eta * d[k]!);
+    expect(far(state.theta, moved)).toBeLessThan(1e-10);
   });
 
   it('stays where no step lowers the loss, forgets its momentum and damps tenfold', async () => {

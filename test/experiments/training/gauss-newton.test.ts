@@ -74,7 +74,7 @@ describe('its options', () => {
       momentum: 0,
       damping: 1e-2,
       adaptive: true,
-      perNetwork: false,
+      blocks: 'joint',
       precision: 'mixed',
     });
     expect(settingsFor('thermoelasticity', { optimizer: 'gauss-newton', momentum: 0.9 })).toMatchObject({

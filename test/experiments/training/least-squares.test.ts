@@ -138,9 +138,15 @@ describe.each(systems.map((system) => [system.name, system] as const))('%s', (_,
       };
       for (const [name, error] of Object.entries(found)) expect(error, name).toBeLessThan(1e-11);
       expect(off(there!, r)).toBeGreaterThan(1e-6);
-      const shares = await Promise.all(Array.from({ length: squares.networks }, (_, k) => linear.gram(k)));
+      const shares = await Promise.all(squares.networks.map((_, k) => linear.gram(k)));
       const total = shares.reduce((sum, share) => sum.map((x, k) => x + share[k]!));
       expect(off(total, await linear.gram())).toBeLessThan(1e-14);
+      const ofLayers = await Promise.all(squares.networks[0]!.map((_, layer) => linear.gram(0, layer)));
+      const summed = ofLayers.reduce((sum, share) => sum.map((x, k) => x + share[k]!));
+      expect(off(summed, shares[0]!)).toBeLessThan(1e-11);
+      const ends = squares.networks.flat().map(({ start, count }) => start + count);
+      expect([0, ...ends.slice(0, -1)]).toEqual(squares.networks.flat().map(({ start }) => start));
+      expect(ends.at(-1)).toBe(P);
       const onHost = await SystemSquares.create(
         { problem, boundaryWeight: BOUNDARY, precision: 'double', gramOn: 'host' },
         { device, library },
