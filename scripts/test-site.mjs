@@ -10,7 +10,8 @@ const places = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/goog
 const chromium = process.env.CHROMIUM ?? places.find(existsSync);
 
 if (!chromium || !existsSync(chromium)) {
-  const remedy = process.platform === 'linux' ? 'run: sudo apt-get install chromium, or set' : 'install it and set';
+  const install = `${process.getuid?.() === 0 ? '' : 'sudo '}apt-get install -y chromium`;
+  const remedy = process.platform === 'linux' ? `run: ${install}; or set` : 'install it and set';
   process.stderr.write(`test:site: there is no ${chromium ?? 'Chromium'}; ${remedy} CHROMIUM to the path of one\n`);
   process.exit(2);
 }

@@ -217,6 +217,7 @@ function showRecorded(): void {
 }
 
 addEventListener('resize', drawSoon);
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawSoon);
 onState(() => change(specOf(readState())));
 panel.show(spec);
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { launch, linesOf, visit, WITHOUT_GPU } from './chromium.ts';
+import { launch, linesOf, visit } from './chromium.ts';
 
 let browser: Browser;
 beforeAll(async () => {
@@ -75,26 +75,47 @@ it('lets the tape grow node by node with the keyboard', () =>
     expect(await page.locator('#tape .stage').count()).toBe(2);
   }));
 
-it('without WebGPU says which browsers have it and shows everything else', async () => {
-  const plain = await launch(WITHOUT_GPU);
-  try {
-    await visit(plain, 'look.html', async (page) => {
-      await expect.poll(() => page.getByRole('status').allTextContents()).toEqual([expect.stringContaining('Chrome')]);
-      expect(await linesOf(page, 'Graph after the pass')).toContain('%1  []  sin %0');
-    });
-  } finally {
-    await plain.close();
-  }
-});
+it('leads through the guided tour, step by step, with the values found on paper', () =>
+  visit(browser, 'look.html', async (page) => {
+    await page.getByLabel('Guided tour').selectOption({ label: '3. Derivatives nest' });
+    expect(await page.getByRole('textbox', { name: 'Formula' }).inputValue()).toBe('x^4');
+    const results = page.locator('#by-hand li');
+    expect(await results.allTextContents()).toEqual([
+      "y' = 4*x^3 by hand: 0.5; the tape says 0.5",
+      "y'' = 12*x^2 by hand: 3; the tape says 3",
+      "y''' = 24*x by hand: 12; the tape says 12",
+      "y'''' = 24 by hand: 24; the tape says 24",
+    ]);
+    const links = page.locator('#lesson-text a');
+    expect(await links.allTextContents()).toEqual(['engine/tape/derive.ts', 'test/walk/03-nesting.test.ts']);
+    for (const link of await links.all()) {
+      const answer = await page.request.get(new URL((await link.getAttribute('href'))!, page.url()).href);
+      expect(answer.ok()).toBe(true);
+    }
 
-it.each([400, 800, 1400])('fits %i pixels', (width) =>
-  visit(
-    browser,
-    'look.html#f=electroosmotic-flow:NP%2B&d=grad',
-    async (page) => {
-      expect(await page.locator('#mistake').textContent()).toBe('');
-      expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
-    },
-    { viewport: { width, height: 900 } },
-  ),
-);
+    await page.getByRole('button', { name: 'Next' }).click();
+    expect(await page.getByRole('textbox', { name: 'Formula' }).inputValue()).toBe('exp(x^2)');
+    const address = new URL(page.url());
+    expect(address.hash).toContain('tour=3.2');
+    await visit(browser, address.pathname.slice(1) + address.hash, async (other) => {
+      expect(await other.getByLabel('Guided tour').inputValue()).toBe('2');
+      expect(await other.locator('#lesson-text').textContent()).toContain('jvp walks the list forwards');
+    });
+    await page.getByRole('textbox', { name: 'Formula' }).fill('x*x');
+    expect(await results.count()).toBe(0);
+    expect(new URL(page.url()).hash).not.toContain('tour');
+  }));
+
+it('shows the relatives of a line of WGSL and of a dispatch, too', () =>
+  visit(browser, 'look.html#f=x*sin(x)&d=grad', async (page) => {
+    const marked = () => page.locator('.row.same').allTextContents();
+    const code = page.getByRole('listbox', { name: 'WGSL of dispatch 0' });
+    await code.locator('.row', { hasText: '= tapir_cos(' }).first().hover();
+    const ofLine = await marked();
+    for (const part of [/^%\d+ .*cos %0/, /tapir_cos\(/, /^dispatch 0/])
+      expect(ofLine.some((row) => part.test(row))).toBe(true);
+    await page.getByRole('listbox', { name: 'Schedule' }).locator('.row').first().hover();
+    const ofDispatch = await marked();
+    expect(ofDispatch.length).toBeGreaterThan(ofLine.length);
+    for (const row of ofLine) expect(ofDispatch).toContain(row);
+  }));

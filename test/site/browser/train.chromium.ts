@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { configSchema, type Summary, summarySchema } from '../../../experiments/training/record.ts';
-import { launch, visit, WITHOUT_GPU } from './chromium.ts';
+import { launch, visit } from './chromium.ts';
 import { beyond, epochOf, errorOf, go, pause, ready, SMALL, save } from './training.ts';
 
 const root = resolve(import.meta.dirname, '../../..');
@@ -132,27 +132,3 @@ it('shows a mistake in an equation at its place, and trains an edited one', () =
     await pause(page);
     expect(await errorOf(page)).toBeGreaterThan(0);
   }));
-
-it('without WebGPU says which browsers have it and shows recorded results', async () => {
-  const plain = await launch(WITHOUT_GPU);
-  try {
-    await visit(plain, 'index.html', async (page) => {
-      await expect.poll(() => page.locator('#status').textContent()).toContain('use Chrome');
-      const loaded = () => page.locator('#recorded img').evaluate((image) => (image as HTMLImageElement).naturalWidth);
-      await expect.poll(loaded).toBeGreaterThan(100);
-    });
-  } finally {
-    await plain.close();
-  }
-});
-
-it.each([400, 800, 1400])('fits %i pixels', (width) =>
-  visit(
-    browser,
-    SMALL,
-    async (page) => {
-      expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
-    },
-    { viewport: { width, height: 900 } },
-  ),
-);
