@@ -75,6 +75,13 @@ jsep.removeUnaryOp('!');
 jsep.removeUnaryOp('~');
 jsep.addBinaryOp('^', 15, true);
 
+// A parser's sign binds tightest; so that -x^2 can become -(x^2), a sign in parentheses, (-x)^2, has to be told from it.
+jsep.hooks.add('gobble-token', function (found) {
+  if (this.char !== '(') return;
+  const inner = this.gobbleGroup();
+  found.node = this.gobbleTokenProperty(inner?.type === 'UnaryExpression' ? { type: 'Group', argument: inner } : inner);
+});
+
 function parse(text: string): jsep.Expression {
   try {
     return jsep(text);
@@ -144,8 +151,12 @@ export function express(tape: Tape, text: string, lookup: (name: string) => Valu
       }
       case 'BinaryExpression': {
         const { operator, left, right } = node as jsep.BinaryExpression;
+        if (operator === '^' && left.type === 'UnaryExpression')
+          return value({ ...left, argument: { ...node, left: (left as jsep.UnaryExpression).argument } });
         return binary[operator]!(value(left), value(right));
       }
+      case 'Group':
+        return value((node as jsep.UnaryExpression).argument);
       case 'CallExpression': {
         const { callee, arguments: operands } = node as jsep.CallExpression;
         const apply = functions[nameOf(callee) ?? ''];

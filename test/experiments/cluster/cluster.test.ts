@@ -59,7 +59,7 @@ describe('parts of a plan', () => {
     }
   });
 
-  it('are as many as are of use: a run of the flow weighs as much as a hundred others', () => {
+  it('are as many as are of use: a run of the flow weighs as much as tens of others', () => {
     const flow = paper.groups.find(({ id }) => id.includes('electroosmotic'))!;
     const plain = paper.groups.find(({ id }) => id.includes('thermoelasticity'))!;
     const of = (group: typeof flow) => workOf(group) / group.runs.length;
