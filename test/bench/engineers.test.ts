@@ -271,7 +271,7 @@ describe('bad input', () => {
       .parseAsync(args, { from: 'user' });
 
   it.each([
-    [['kernels', '--sizes', '64,x'], /--sizes must be a whole number of at least 1, not x/],
+    [['kernels', '--sizes', '64,x'], /--sizes must be a whole number of at least 1 and at most 16384, not x/],
     [['peers', '--sizes', '64'], /--sizes is for kernels, not for peers/],
     [['kernels', '--picture', 'roofline.png'], /--picture roofline.png: name a file that ends in .svg or .html/],
     [['steps', '--csv', 'k.csv'], /k.csv takes kernels that were timed: measure kernels/],
