@@ -4,7 +4,8 @@ import { derivativeOf, partsOf } from './fields.ts';
 import { readsLearned } from './learned.ts';
 import { nearest } from './nearest.ts';
 import { ALONG, SamplingError } from './sampling.ts';
-import { type Spec, SystemError } from './spec.ts';
+import type { Spec } from './schema.ts';
+import { SystemError } from './spec.ts';
 import type { System } from './system.ts';
 import { OUTPUT } from './transform.ts';
 

@@ -3,7 +3,8 @@ import { check } from './check.ts';
 import { numbersOf } from './expression.ts';
 import { observationsOf } from './observations.ts';
 import { type AtPoints, candidates, draw, grid, type Held, type Layer } from './sampling.ts';
-import { type Spec, type SpecInput, SystemError, type SystemSpec, schema } from './spec.ts';
+import { type Spec, type SpecInput, schema } from './schema.ts';
+import { SystemError, type SystemSpec } from './spec.ts';
 import { countOf, type Parameters, type PhysicalParameter, type System } from './system.ts';
 
 export interface DefineOptions {
@@ -16,7 +17,8 @@ export function defineSystem(spec: SystemSpec, options: DefineOptions = {}): Sys
   const parsed = schema.safeParse(spec satisfies SpecInput);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    throw new SystemError(`${placeOf(issue!.path)}${issue!.message}`);
+    const message = issue!.message.replace('received undefined', 'but it is missing');
+    throw new SystemError(`${placeOf(issue!.path)}${message}`);
   }
   const own = parsed.data;
   const coordinates = Object.keys(own.coordinates);

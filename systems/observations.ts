@@ -1,7 +1,8 @@
 /** What was measured, as conditions of its own: each field of the table is to have the values given at the points given. */
 import { CsvError, parseCsv } from './csv.ts';
 import { nearest } from './nearest.ts';
-import { type Spec, SystemError } from './spec.ts';
+import type { Spec } from './schema.ts';
+import { SystemError } from './spec.ts';
 import type { Condition, Coordinates } from './system.ts';
 
 interface Observation {

@@ -20,7 +20,7 @@ export {
   type Version,
 } from './kernel.ts';
 export type { CompileOptions, Library, Plan, PlannedCall, Slot, Source } from './plan.ts';
-export { type Place, Program, type Timing } from './program.ts';
+export { Program, type Timing } from './program.ts';
 export { ArithmeticError, doubleSingleOn, firstExact, isExact } from './prove.ts';
 export { SavedValues } from './saved.ts';
 export { BindingLimitError } from './schedule.ts';

@@ -26,7 +26,7 @@ export interface Around {
   readonly after?: readonly Program[];
 }
 
-/** A value in device memory. */
+/** @internal A value in device memory. */
 export interface Place {
   readonly buffer: GPUBuffer;
   readonly at: number;

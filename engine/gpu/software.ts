@@ -12,7 +12,7 @@ export interface Strategy {
   readonly longest: number;
   /** Characters of code above which what occurs several times has a dispatch of its own, and with it one pipeline. */
   readonly short: number;
-  /** Whether to sleep while waiting, since the adapter computes on the cores of this process. */
+  /** Whether to sleep while waiting, since the adapter computes on the cores that run the program. */
   readonly naps: boolean;
 }
 
