@@ -1,6 +1,9 @@
 /** Pictures of values at points of a plane, drawn from the device's own buffers by a render pipeline: nothing is read back. */
-import type { Device, Place } from '../../engine/index.ts';
+import type { Device, Program } from '../../engine/index.ts';
 import { colourWgsl } from './colours.ts';
+
+/** A value in device memory. */
+type Place = ReturnType<Program['placeOf']>;
 
 /** Each point is a rectangle; those of a regular grid lie side by side. */
 const code = `
