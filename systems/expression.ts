@@ -44,6 +44,7 @@ export class ExpressionError extends UserError {
 function placeOf(text: string, name: string | undefined): readonly [number, number] | undefined {
   if (name === undefined) return undefined;
   const letters = name.replace(/[^\w.]/g, '').replaceAll('.', '\\s*\\.\\s*');
+  if (letters === '') return undefined;
   const found = new RegExp(`(?<![\\w.])${letters}(?![\\w.])`).exec(text);
   return found ? [found.index, found.index + found[0].length] : undefined;
 }
@@ -69,6 +70,7 @@ for (const operator of [
   '<=',
   '>=',
   '%',
+  '**',
 ])
   jsep.removeBinaryOp(operator);
 jsep.removeUnaryOp('!');
@@ -82,7 +84,13 @@ jsep.hooks.add('gobble-token', function (found) {
   found.node = this.gobbleTokenProperty(inner?.type === 'UnaryExpression' ? { type: 'Group', argument: inner } : inner);
 });
 
+/** Beyond these an equation costs more than whoever typed it can have meant. */
+const MOST_CHARACTERS = 4000;
+const MOST_FACTORS = 64;
+
 function parse(text: string): jsep.Expression {
+  if (text.length > MOST_CHARACTERS)
+    throw new ExpressionError(`an equation of ${text.length} characters; the most are ${MOST_CHARACTERS}`);
   try {
     return jsep(text);
   } catch (error) {
@@ -98,7 +106,8 @@ const nameOf = (node: jsep.Expression): string | undefined => {
   if (node.type === 'Identifier') return (node as jsep.Identifier).name;
   if (node.type !== 'MemberExpression' || (node as jsep.MemberExpression).computed) return undefined;
   const { object, property } = node as jsep.MemberExpression;
-  return `${nameOf(object)}.${nameOf(property as jsep.Expression)}`;
+  const of = nameOf(object);
+  return of && `${of}.${nameOf(property as jsep.Expression)}`;
 };
 
 /** Names that an equation uses, such as `T.xx`, `gamma`, `f_T`; functions and `pi` excepted. */
@@ -120,6 +129,9 @@ export function namesIn(text: string): Set<string> {
 
 type Value = Var | number;
 
+/** Whether a name is, or ends in, what every object has: `constructor`, `T.toString`. No system means these. */
+const isInherited = (name: string) => name.split('.').some((part) => part in Object.prototype);
+
 /** Appends an equation to a tape; `lookup` gives the value of a name. Throws {@link ExpressionError}. */
 export function express(tape: Tape, text: string, lookup: (name: string) => Value | undefined): Var {
   const binary: Readonly<Record<string, (a: Value, b: Value) => Value>> = {
@@ -133,7 +145,7 @@ export function express(tape: Tape, text: string, lookup: (name: string) => Valu
     const name = nameOf(node);
     if (name === 'pi') return Math.PI;
     if (name !== undefined) {
-      const found = lookup(name);
+      const found = isInherited(name) ? undefined : lookup(name);
       if (found === undefined)
         throw new ExpressionError(`"${text}" uses ${name}, which is not defined here`, placeOf(text, name));
       return found;
@@ -159,11 +171,12 @@ export function express(tape: Tape, text: string, lookup: (name: string) => Valu
         return value((node as jsep.UnaryExpression).argument);
       case 'CallExpression': {
         const { callee, arguments: operands } = node as jsep.CallExpression;
-        const apply = functions[nameOf(callee) ?? ''];
+        const called = nameOf(callee);
+        const apply = called !== undefined && Object.hasOwn(functions, called) ? functions[called] : undefined;
         if (!apply || operands.length !== 1)
           throw new ExpressionError(
-            `"${text}" calls ${nameOf(callee)}; the functions are ${Object.keys(functions).join(', ')}, of one argument`,
-            placeOf(text, nameOf(callee)),
+            `"${text}" calls ${called ?? 'what is no name'}; the functions are ${Object.keys(functions).join(', ')}, of one argument`,
+            placeOf(text, called),
           );
         const x = value(operands[0]!);
         return apply(typeof x === 'number' ? constant(tape, x) : x);
@@ -175,6 +188,8 @@ export function express(tape: Tape, text: string, lookup: (name: string) => Valu
     if (typeof exponent !== 'number' || !Number.isInteger(exponent) || exponent < 1)
       throw new ExpressionError(`"${text}": the exponent of ^ must be a positive integer`);
     if (typeof base === 'number') return base ** exponent;
+    if (exponent > MOST_FACTORS)
+      throw new ExpressionError(`"${text}": the exponent ${exponent} of ^ is above ${MOST_FACTORS}, the largest`);
     let result = base;
     for (let k = 1; k < exponent; k++) result = mul(result, base);
     return result;

@@ -28,6 +28,8 @@ export const rules: readonly Rule[] = ['grad', 'jvp', 'jet'];
 export const MAX_ORDER = 4;
 export const orderOf = (applied: readonly Rule[]): number =>
   applied.reduce((sum, rule) => sum + (rule === 'jet' ? 2 : 1), 0);
+/** Longer tapes are no longer read, and take the page seconds to show. */
+export const MOST_NODES = 2000;
 
 /** A formula of which no tape can be made. */
 export class TraceError extends UserError {
@@ -75,6 +77,10 @@ class Recorder {
         origin === undefined ? undefined : { id: Number(origin), how: (how as Origin['how'] | undefined) ?? 'jet' };
       this.tape.nodes[id] = { ...node, scope: `%${id}` };
     }
+    if (to > MOST_NODES)
+      throw new TraceError(
+        `the tape has ${to} nodes after "${title}", and the page shows ${MOST_NODES}: take a shorter formula or fewer derivatives`,
+      );
     this.stages.push({ title, source, from, to, sentence: sentence(to - from) });
     return result;
   }
@@ -88,7 +94,10 @@ const primed = (order: number) => `y${"'".repeat(order)}`;
 /** A formula in one or several variables and derivatives by the first, or by x where there is one. */
 export function traceFormula(text: string, applied: readonly Rule[]): Trace {
   const names = [...namesIn(text)];
-  if (names.length === 0) throw new TraceError('the formula names no variable: write one, for instance x*sin(x)');
+  if (names.length === 0) {
+    if (text.trim() !== '') express(newTape(), text, () => undefined);
+    throw new TraceError('the formula names no variable: write one, for instance x*sin(x)');
+  }
   const recorder = new Recorder();
   const inputs: Record<string, Var> = {};
   const y = recorder.stage(
@@ -107,7 +116,7 @@ export function traceFormula(text: string, applied: readonly Rule[]): Trace {
 
 /** A residual of a system with its exact solution for the fields, where a formula gives one, else a small network. */
 export function traceResidual(system: System, name: string, applied: readonly Rule[]): Trace {
-  const equation = system.residuals[name];
+  const equation = Object.hasOwn(system.residuals, name) ? system.residuals[name] : undefined;
   if (equation === undefined)
     throw new TraceError(`${system.name} has no residual ${name}; it has ${Object.keys(system.residuals).join(', ')}`);
   const recorder = new Recorder();

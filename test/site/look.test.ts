@@ -1,13 +1,15 @@
 /** What the page "Look inside" shows, without a page: traces, passes, which line computes which node. */
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { compile, type Device, openDevice, simplify } from '../../engine/index.ts';
+import { compile, type Device, openDevice, simplify, UserError } from '../../engine/index.ts';
 import { nodesOfLines } from '../../site/look/lines.ts';
 import { planOf } from '../../site/look/plan.ts';
 import { shownNodes, simplificationOf } from '../../site/look/simplification.ts';
 import {
   graphOfTrace,
+  MOST_NODES,
   printed,
   type Rule,
   relatives,
@@ -94,6 +96,48 @@ describe('simplification', () => {
     expect(passes.map(({ nodes }) => nodes)).toEqual(passes.map(({ nodes }) => nodes).toSorted((a, b) => b - a));
     const last = passes.at(-1)!.graph;
     expect(shownNodes(last)).toHaveLength(printed(last).split('\n').length - 1);
+  });
+});
+
+describe('a formula that a stranger types', () => {
+  const told = (text: string, applied: readonly Rule[] = ['grad']) => {
+    try {
+      const trace = traceFormula(text, applied);
+      expect(float64Values(trace, {})).toHaveLength(trace.tape.nodes.length);
+      expect(trace.tape.nodes.length).toBeLessThanOrEqual(MOST_NODES);
+      return 'a tape';
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      return error.message;
+    }
+  };
+
+  it.each([
+    ['2', /names no variable/],
+    ['', /names no variable/],
+    ['[x]', /contains a ArrayExpression/],
+    ['x ? 1 : 2', /contains a ConditionalExpression/],
+    ['constructor*x', /uses constructor, which is not defined here/],
+  ])('%s has a message', (text, message) => expect(told(text)).toMatch(message));
+
+  it('of which the derivatives get long is refused', () => {
+    expect(told('x*sin(x)*exp(x)*tanh(x)', ['grad', 'grad', 'grad', 'grad'])).toBe('a tape');
+    expect(told(`x${'*sin(x)'.repeat(500)}`)).toMatch(/nodes after "grad of y by x", and the page shows 2000/);
+  });
+
+  it('is a tape or has a message, whatever it is', () => {
+    const words = ['x', 'y', 'T.x', '2', '1e999', '.5', 'sin', 'constructor', '__proto__', 'toString', 'this', '"a"'];
+    const signs = ['+', '-', '*', '/', '^', '(', ')', '[', ']', ',', ';', '?', ':', '!', '=', '&', '`', '<b>', ' '];
+    const typed = fc.array(fc.constantFrom(...words, ...signs), { maxLength: 12 }).map((parts) => parts.join(''));
+    fc.assert(
+      fc.property(fc.oneof(typed, fc.string()), (text) => void told(text)),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('names a residual of its system', () => {
+    for (const name of ['constructor', '__proto__', 'none'])
+      expect(() => traceResidual(thermoelasticity, name, [])).toThrow(/thermoelasticity has no residual/);
   });
 });
 
