@@ -1,9 +1,10 @@
 /** A GPU: asked for what its adapter can give, errors with the name of what was being done. */
 import { host } from '#host';
 import { UserError } from '../tape/error.ts';
-import { DeviceLostError, GpuError, NoAdapterError } from './errors.ts';
+import { DeviceLostError, GpuError, NoAdapterError, StalledError } from './errors.ts';
 import type { Capabilities } from './kernel.ts';
 import { isSoftware, strategyFor } from './software.ts';
+import { patienceFrom, Watchdog } from './watchdog.ts';
 
 /** Used where the adapter has them; programs ask {@link Capabilities} or the device before relying on one. */
 const WANTED_FEATURES = ['timestamp-query', 'subgroups', 'shader-f16'] as const satisfies readonly GPUFeatureName[];
@@ -44,17 +45,22 @@ export class Device {
   readonly gpu: GPUDevice;
   readonly info: AdapterInfo;
   readonly capabilities: Capabilities;
+  /** Whether every dispatch is handed over by itself. */
+  readonly singly: boolean;
   #lost: DeviceLostError | undefined;
-  readonly #loss: Promise<never>;
+  /** Of all who wait: what tells them that the device is lost. */
+  readonly #losers = new Set<(lost: DeviceLostError) => void>();
+  readonly #watchdog: Watchdog;
   #closed = false;
   /** Waits under way. */
   #waiting = 0;
   #napping = false;
 
   /** @internal {@link openDevice} makes one. */
-  constructor(gpu: GPUDevice, info: AdapterInfo) {
+  constructor(gpu: GPUDevice, info: AdapterInfo, { patience, singly = false }: Care = {}) {
     this.gpu = gpu;
     this.info = info;
+    this.singly = singly;
     this.capabilities = {
       subgroups: gpu.features.has('subgroups'),
       subgroupMinSize: info.subgroupMinSize,
@@ -65,13 +71,21 @@ export class Device {
       immediates: info.immediates,
       software: info.software,
     };
-    this.#loss = gpu.lost.then(({ reason, message }) => {
-      this.#lost = new DeviceLostError(
-        `the GPU device was lost (${reason}): ${firstLine(message) || 'the driver gives no reason'}`,
-      );
-      throw this.#lost;
+    this.#watchdog = new Watchdog(patience, (what, seconds) => {
+      stalled++;
+      host.abandon?.();
+      this.#lose(new StalledError(what, seconds));
     });
-    this.#loss.catch(() => {});
+    gpu.lost.then(({ reason, message }) => {
+      const why = firstLine(message) || 'the driver gives no reason';
+      this.#lose(new DeviceLostError(`the GPU device was lost (${reason}): ${why}`));
+    });
+  }
+
+  /** @internal Hands commands over and watches them to their end; `first`: they may have to be compiled. */
+  submit(commands: GPUCommandBuffer, what: string, first = false): void {
+    this.gpu.queue.submit([commands]);
+    this.#watchdog.watch(what, first, this.gpu.queue.onSubmittedWorkDone());
   }
 
   /**
@@ -90,11 +104,24 @@ export class Device {
 
   /** Whether the device is lost: work under way may fail before its loss is told. */
   async #isGone(): Promise<boolean> {
-    const told = this.#loss.then(
-      () => false,
-      () => true,
-    );
-    return Promise.race([told, new Promise<boolean>((resolve) => setTimeout(resolve, LOSS_TOLD_MS, false))]);
+    const told = new Promise<boolean>((resolve) => setTimeout(resolve, LOSS_TOLD_MS, false));
+    return this.#orLost(told).catch(() => true);
+  }
+
+  #lose(lost: DeviceLostError): void {
+    this.#lost ??= lost;
+    this.#watchdog.stop();
+    for (const tell of this.#losers) tell(this.#lost);
+    this.#losers.clear();
+  }
+
+  /** What comes first, the end of `work` or the loss of the device. (A promise of the loss would keep all that ever raced it.) */
+  #orLost<T>(work: Promise<T>): Promise<T> {
+    if (this.#lost) return Promise.reject(this.#lost);
+    return new Promise((resolve, reject) => {
+      this.#losers.add(reject);
+      work.then(resolve, reject).finally(() => this.#losers.delete(reject));
+    });
   }
 
   async #inScope<T>(scope: string, work: () => T | Promise<T>): Promise<T> {
@@ -104,9 +131,9 @@ export class Device {
       (value) => ({ value }),
       (error: unknown) => ({ error }),
     );
-    const outcome = await this.#wait(Promise.race([settled, this.#loss]));
+    const outcome = await this.#wait(this.#orLost(settled));
     const popped = Promise.all(filters.map(() => this.gpu.popErrorScope()));
-    const errors = await this.#wait(Promise.race([popped, this.#loss]));
+    const errors = await this.#wait(this.#orLost(popped));
     const at = errors.findIndex((error) => error !== null);
     if ('error' in outcome && outcome.error instanceof GpuError) throw outcome.error;
     if (at >= 0) throw new GpuError(scope, filters.toReversed()[at]!, firstLine(errors[at]!.message));
@@ -114,12 +141,12 @@ export class Device {
     return outcome.value;
   }
 
-  /** Waits for work under way and lets the process end. */
+  /** Waits for work under way and lets the process end, but for a device that makes no progress: it would wait for ever. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    if (!this.#lost) await this.#wait(Promise.race([this.gpu.queue.onSubmittedWorkDone(), this.#loss])).catch(() => {});
-    this.gpu.destroy();
+    if (!this.#lost) await this.#wait(this.#orLost(this.gpu.queue.onSubmittedWorkDone())).catch(() => {});
+    if (!(this.#lost instanceof StalledError)) this.gpu.destroy();
   }
 
   /** Waits for `work`, asleep where the adapter wants it and the host polls. */
@@ -171,18 +198,37 @@ function limitsOf(limits: GPUSupportedLimits): AdapterInfo['limits'] {
   return Object.fromEntries(WANTED_LIMITS.map((name) => [name, limits[name]])) as AdapterInfo['limits'];
 }
 
+/** How a device is watched. */
+interface Care {
+  /** Milliseconds without progress after which the device is given up; by default as measured. */
+  readonly patience?: number | undefined;
+  readonly singly?: boolean | undefined;
+}
+
+/** Devices of this process that were given up. */
+let stalled = 0;
+
+/** Whether the process has to be ended: a device that makes no progress keeps it for ever. */
+export const hasStalled = (): boolean => stalled > 0;
+
 export interface DeviceOptions {
   /** Asks for no feature and no limit beyond what WebGPU promises of every adapter, as a browser may. */
   readonly least?: boolean;
   /** A part of the adapter's name, in place of the preferred one; in Node. */
   readonly adapter?: string;
+  /** Seconds without progress after which a device is given up, 0 for never; by default {@link Watchdog} measures them. */
+  readonly patience?: number;
+  /** Whether every dispatch is handed over by itself, which is slow: then one that never ends is known by its name. */
+  readonly singly?: boolean;
 }
 
 /**
  * Opens the preferred adapter, with all it offers of the features and limits above unless `least` is set. Throws
  * {@link NoAdapterError}.
  */
-export async function openDevice({ least = false, adapter: named }: DeviceOptions = {}): Promise<Device> {
+export async function openDevice({ least = false, adapter: named, ...care }: DeviceOptions = {}): Promise<Device> {
+  const patience = patienceFrom(care.patience ?? host.setting?.('TAPIR_PATIENCE'));
+  const singly = care.singly ?? host.setting?.('TAPIR_SINGLY') === 'on';
   const { adapter, gpu: api } = await findAdapter(named);
   const {
     vendor,
@@ -200,16 +246,11 @@ export async function openDevice({ least = false, adapter: named }: DeviceOption
     : { ...limitsOf(adapter.limits), ...(immediates > 0 ? { maxImmediateSize: immediates } : {}) };
   const gpu = await adapter.requestDevice({ label: 'tapir', requiredFeatures: features, requiredLimits: wanted });
   const name = description || device || [vendor, architecture].filter(Boolean).join(' ');
-  return new Device(gpu, {
-    name,
-    vendor,
-    architecture,
+  const info = {
+    ...{ name, vendor, architecture, features, immediates, subgroupMinSize, subgroupMaxSize },
     software: isFallbackAdapter || isSoftware(name),
-    features,
     limits: limitsOf(gpu.limits),
-    subgroupMinSize,
-    subgroupMaxSize,
-    immediates,
     boundsChecks: !host.unchecked?.(),
-  });
+  };
+  return new Device(gpu, info, { patience, singly });
 }

@@ -29,10 +29,19 @@ export class GpuError extends UserError {
 
 /** The device is gone: driver reset, out of memory, or closed while work was under way. */
 export class DeviceLostError extends UserError {
-  override readonly name = 'DeviceLostError';
+  override readonly name: string = 'DeviceLostError';
   override readonly exitCode = TRY_AGAIN;
   constructor(message: string, remedy = 'start again, with a smaller problem if it recurs', cause?: unknown) {
     super(message, { remedy, cause });
+  }
+}
+
+/** The device makes no progress: a dispatch that never ends, or a driver that hangs. It cannot be closed any more. */
+export class StalledError extends DeviceLostError {
+  override readonly name = 'StalledError';
+  constructor(what: string, seconds: number) {
+    const hint = what.startsWith('dispatch ') ? '' : ' (TAPIR_SINGLY=on names the dispatch)';
+    super(`the GPU makes no progress: ${what} did not end in ${seconds} s${hint}`);
   }
 }
 

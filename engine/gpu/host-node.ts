@@ -71,7 +71,11 @@ export const host: Host = {
       );
   },
 
+  abandon: () => opened.clear(),
+
   unchecked,
+
+  setting: (name) => process.env[name],
 
   noAdapter: 'there is no Vulkan driver that Dawn accepts',
   remedy: 'run: npm run setup',

@@ -7,8 +7,12 @@ export interface Host {
   openGpu(adapter?: string): Promise<GPU>;
   /** Names of all adapters, where they can be told. */
   adapterNames?(): Promise<string[]>;
+  /** Opens what comes next apart from what is open, which makes no progress; absent where that is one for all. */
+  abandon?(): void;
   /** Whether shaders were told not to check that they stay within their buffers; they do where this is absent. */
   unchecked?(): boolean;
+  /** A setting of the process, from its environment. */
+  setting?(name: string): string | undefined;
   /** Why there may be no adapter. */
   readonly noAdapter: string;
   /** What the user can do where there is no implementation or no adapter. */

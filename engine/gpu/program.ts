@@ -1,6 +1,7 @@
 /** A plan on a device: upload, run many steps per submit, read back rarely, time by dispatch. */
 import { sizeOf } from '../tape/shape.ts';
 import { joinPairs, splitPairs } from './arithmetic.ts';
+import { Commands } from './commands.ts';
 import type { Device } from './device.ts';
 import { BufferSizeError, StepCountError, UnknownValueError } from './errors.ts';
 import { pipelineOf } from './pipeline.ts';
@@ -44,6 +45,10 @@ interface Ready {
 
 export class Program {
   readonly plan: Plan;
+  /** What it is called where it makes no progress. */
+  readonly label: string;
+  /** @internal Whether it was never run. */
+  isNew = true;
   readonly #device: Device;
   readonly #slots: readonly GPUBuffer[];
   readonly #owned: readonly GPUBuffer[];
@@ -52,12 +57,14 @@ export class Program {
   private constructor(
     device: Device,
     plan: Plan,
+    label: string,
     slots: readonly GPUBuffer[],
     owned: readonly GPUBuffer[],
     ready: readonly Ready[],
   ) {
     this.#device = device;
     this.plan = plan;
+    this.label = label;
     this.#slots = slots;
     this.#owned = owned;
     this.#ready = ready;
@@ -71,6 +78,7 @@ export class Program {
     device: Device,
     plan: Plan,
     share: Readonly<Record<string, { program: Program; name: string }>> = {},
+    label = 'a program',
   ): Promise<Program> {
     const { gpu } = device;
     const limit = Math.min(gpu.limits.maxStorageBufferBindingSize, gpu.limits.maxBufferSize);
@@ -124,7 +132,7 @@ export class Program {
             return { pipeline, group, workgroups: dispatch.workgroups, immediates };
           }),
         );
-        return new Program(device, plan, slots, owned, ready);
+        return new Program(device, plan, label, slots, owned, ready);
       });
     } catch (error) {
       for (const buffer of owned) buffer.destroy();
@@ -161,6 +169,7 @@ export class Program {
     const { gpu } = this.#device;
     const values = record.map((name) => this.#valueOf(name));
     const bytes = values.map((value) => this.#bytesOf(value));
+    const commands = new Commands(this.#device, 'run program');
     const histories = bytes.map((size) =>
       gpu.createBuffer({
         label: 'history',
@@ -170,23 +179,19 @@ export class Program {
     );
     try {
       for (let done = 0; done < steps; done += STEPS_PER_SUBMIT) {
-        const encoder = gpu.createCommandEncoder();
-        let pass: GPUComputePassEncoder | null = null;
         for (let step = done; step < Math.min(done + STEPS_PER_SUBMIT, steps); step++) {
-          const current: GPUComputePassEncoder = pass ?? encoder.beginComputePass();
-          pass = current;
           const { before = [], after = [] } = around(step);
-          for (const program of [...before, this, ...after]) program.encode(current);
-          if (record.length === 0) continue;
-          pass.end();
-          pass = null;
+          for (const program of [...before, this, ...after]) {
+            const handed = commands.run(program);
+            if (handed) await handed;
+          }
           values.forEach((value, k) => {
             const from = 4 * this.#wordsOf(value) * value.at;
-            encoder.copyBufferToBuffer(this.#slots[value.slot]!, from, histories[k]!, step * bytes[k]!, bytes[k]!);
+            const into = [histories[k]!, step * bytes[k]!, bytes[k]!] as const;
+            commands.encoder().copyBufferToBuffer(this.#slots[value.slot]!, from, ...into);
           });
         }
-        pass?.end();
-        await this.#device.scoped('run program', () => gpu.queue.submit([encoder.finish()]));
+        await commands.submit();
       }
       const results = await Promise.all(
         histories.map((buffer, k) => readBuffer(this.#device, buffer, 0, bytes[k]! * steps)),
@@ -236,7 +241,7 @@ export class Program {
         pass.end();
       });
       encoder.resolveQuerySet(queries, 0, 2 * count, buffer, 0);
-      gpu.queue.submit([encoder.finish()]);
+      this.#device.submit(encoder.finish(), `${this.label}, timed`);
       const stamps = new BigUint64Array((await readBuffer(this.#device, buffer, 0, 16 * count)).buffer);
       times.forEach((list, k) => {
         list.push(Number(stamps[2 * k + 1]! - stamps[2 * k]!));
@@ -262,9 +267,9 @@ export class Program {
     for (const buffer of this.#owned) buffer.destroy();
   }
 
-  /** @internal Puts its dispatches into a pass. */
-  encode(pass: GPUComputePassEncoder): void {
-    for (const ready of this.#ready) dispatch(pass, ready);
+  /** @internal Puts its dispatches into a pass, or one of them. */
+  encode(pass: GPUComputePassEncoder, one?: number): void {
+    for (const ready of one === undefined ? this.#ready : [this.#ready[one]!]) dispatch(pass, ready);
   }
 
   /** @internal Where a value lies, in bytes, and how many float32 make up an element. */

@@ -8,7 +8,7 @@ export async function readBuffer(device: Device, source: GPUBuffer, at: number, 
   try {
     const encoder = gpu.createCommandEncoder();
     encoder.copyBufferToBuffer(source, at, staging, 0, bytes);
-    gpu.queue.submit([encoder.finish()]);
+    device.submit(encoder.finish(), 'copies');
     return await mapped(device, staging, bytes);
   } finally {
     staging.destroy();

@@ -33,7 +33,7 @@ export class SavedValues {
     const encoder = gpu.createCommandEncoder();
     for (const { place, copy } of this.#values)
       encoder.copyBufferToBuffer(copy, 0, place.buffer, place.at, place.bytes);
-    gpu.queue.submit([encoder.finish()]);
+    this.#device.submit(encoder.finish(), 'copies');
   }
 
   /** The values by name, row-major; of double-single what float32 holds. */

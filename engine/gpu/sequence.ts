@@ -2,6 +2,7 @@
  * Programs one after the other, handed to the queue without waiting for any of them. What values are in between is noted
  * in device memory by a dispatch in the same compute pass, and read back once, at the end.
  */
+import { Commands } from './commands.ts';
 import type { Device } from './device.ts';
 import { pipelineOf } from './pipeline.ts';
 import { highs, type Place, type Program } from './program.ts';
@@ -67,10 +68,8 @@ interface History {
 export class Sequence<Key extends string> {
   readonly #device: Device;
   readonly #histories: ReadonlyMap<Key, History>;
+  readonly #commands: Commands;
   readonly #submitted: Promise<void>[] = [];
-  #encoder: GPUCommandEncoder | undefined;
-  #pass: GPUComputePassEncoder | undefined;
-  #dispatches = 0;
 
   /** @internal {@link Recorder.begin} makes one. */
   constructor(
@@ -79,6 +78,7 @@ export class Sequence<Key extends string> {
     times: Readonly<Partial<Record<Key, number>>>,
   ) {
     this.#device = device;
+    this.#commands = new Commands(device, 'run sequence');
     const { gpu } = device;
     const keys = (Object.keys(notes) as Key[]).filter((key) => (times[key] ?? 0) > 0);
     const history = (key: Key): History => {
@@ -97,44 +97,40 @@ export class Sequence<Key extends string> {
 
   /** Appends a program. */
   run(program: Program): void {
-    program.encode(this.#open());
-    this.#dispatches += program.plan.dispatches.length;
-    if (this.#dispatches >= DISPATCHES_PER_SUBMIT) this.#submit();
+    this.#follow(this.#commands.run(program));
+    if (this.#commands.dispatches >= DISPATCHES_PER_SUBMIT) this.#follow(this.#commands.submit());
   }
 
   /** Notes a value as it is now. */
   note(key: Key): void {
     const history = this.#histories.get(key);
     if (!history) throw new RangeError(`this sequence was not begun to note ${key}`);
-    const pass = this.#open();
+    const pass = this.#commands.pass();
     pass.setPipeline(history.note.pipeline);
     pass.setBindGroup(0, history.group);
     pass.dispatchWorkgroups(1);
-    this.#dispatches++;
+    this.#commands.dispatches++;
   }
 
   /** Copies values as they are now, on the device. */
   save(into: SavedValues): void {
-    this.#open();
-    this.#close();
-    into.save(this.#encoder!);
+    into.save(this.#commands.encoder());
   }
 
   /** Hands over what is left, and waits for all of it. Returns what was noted, [times, ...shape] each. */
   async finish(): Promise<Readonly<Partial<Record<Key, Float32Array>>>> {
     const { gpu } = this.#device;
-    this.#open();
-    this.#close();
+    const encoder = this.#commands.encoder();
     const histories = [...this.#histories.values()];
     const total = histories.reduce((sum, { bytes }) => sum + bytes, 0);
     const staging = stagingBuffer(gpu, total);
     let at = 0;
     const parts = histories.map(({ key, note, buffer, bytes }) => {
-      this.#encoder!.copyBufferToBuffer(buffer, 4, staging, at, bytes);
+      encoder.copyBufferToBuffer(buffer, 4, staging, at, bytes);
       at += bytes;
       return { key, words: note.place.words, from: (at - bytes) / 4, to: at / 4 };
     });
-    this.#submit();
+    this.#follow(this.#commands.submit());
     try {
       const [data] = await Promise.all([mapped(this.#device, staging, total), ...this.#submitted]);
       const values = parts.map(({ key, words, from, to }) => {
@@ -148,24 +144,9 @@ export class Sequence<Key extends string> {
     }
   }
 
-  #open(): GPUComputePassEncoder {
-    this.#encoder ??= this.#device.gpu.createCommandEncoder();
-    this.#pass ??= this.#encoder.beginComputePass();
-    return this.#pass;
-  }
-
-  #close(): void {
-    this.#pass?.end();
-    this.#pass = undefined;
-  }
-
-  #submit(): void {
-    this.#close();
-    const commands = this.#encoder?.finish();
-    this.#encoder = undefined;
-    this.#dispatches = 0;
-    if (!commands) return;
-    const submitted = this.#device.scoped('run sequence', () => this.#device.gpu.queue.submit([commands]));
+  /** What was handed over is waited for at the end. */
+  #follow(submitted: Promise<void> | undefined): void {
+    if (!submitted) return;
     submitted.catch(() => {});
     this.#submitted.push(submitted);
   }

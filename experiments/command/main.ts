@@ -1,9 +1,10 @@
 /** The command line: what a user types, in, and errors with a remedy, out. */
 import { Command, CommanderError, Option } from 'commander';
-import { UserError } from '../../engine/index.ts';
+import { hasStalled, UserError } from '../../engine/index.ts';
 import { doctorCommand } from './doctor.ts';
 import { checkCommand, listCommand, verifyCommand } from './look.ts';
 import { ntkCommand } from './ntk.ts';
+import { seconds } from './options.ts';
 import { predictCommand } from './predict.ts';
 import { reportCommand } from './report.ts';
 import { sweepCommand } from './sweep.ts';
@@ -28,7 +29,7 @@ export function tapir(...further: readonly Command[]): Command {
     doctorCommand(),
   ];
   for (const command of commands) program.addCommand(quiet(command));
-  program.addOption(adapterOption());
+  program.addOption(adapterOption()).addOption(patienceOption());
   return quiet(program).showSuggestionAfterError(true);
 }
 
@@ -40,6 +41,16 @@ const adapterOption = () =>
   ).argParser((name) => {
     process.env['TAPIR_ADAPTER'] = name;
     return name;
+  });
+
+const patienceOption = () =>
+  new Option(
+    '--patience <s>',
+    'of any command: seconds without progress of the GPU after which it is given up, 0 for never (default: as measured)',
+  ).argParser((text) => {
+    const value = seconds('--patience')(text);
+    process.env['TAPIR_PATIENCE'] = String(value);
+    return value;
   });
 
 /** Commander throws, and prints nothing of its own about errors. */
@@ -69,6 +80,7 @@ export async function main(program: Command, args: readonly string[]): Promise<v
   } catch (error) {
     fail(error as Error);
   }
+  if (hasStalled()) process.exit();
 }
 
 /** One line: what a user can mend with its remedy, anything else as what it is, an internal error. */

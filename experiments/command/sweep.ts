@@ -138,7 +138,16 @@ export function sweepCommand(): Command {
       const outcome = await interruptible((signal) =>
         withDevice((device) =>
           sweep({
-            ...{ device, reopen: () => openDevice(), library, versions: kernel ?? {}, plan, out: folder, only, signal },
+            ...{
+              device,
+              reopen: (singly) => openDevice(singly ? { singly } : {}),
+              library,
+              versions: kernel ?? {},
+              plan,
+              out: folder,
+              only,
+              signal,
+            },
             choices: tunedChoices(device, untuned),
             ...(shard ? { shard } : {}),
             checkpointEvery: 1000 * checkpoint,

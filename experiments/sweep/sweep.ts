@@ -1,5 +1,5 @@
 /** Works through the plan of a sweep: stack after stack, each run written when it is done, nothing done twice. */
-import { BufferSizeError, type Device, DeviceLostError, type Library } from '../../engine/index.ts';
+import { BufferSizeError, type Device, DeviceLostError, type Library, StalledError } from '../../engine/index.ts';
 import type { Choices } from '../adapter/choices.ts';
 import type { ProgressStream } from '../show/progress.ts';
 import type { Summary } from '../training/record.ts';
@@ -12,8 +12,11 @@ import { type StackProgress, trainStack } from './stack.ts';
 
 export interface SweepSession {
   readonly device: Device;
-  /** Opens another device where this one is lost; without it the sweep ends then. */
-  readonly reopen?: () => Promise<Device>;
+  /**
+   * Opens another device where this one is lost; without it the sweep ends then. `singly` where it made no progress: the
+   * other one names the dispatch, should it happen again.
+   */
+  readonly reopen?: (singly: boolean) => Promise<Device>;
   readonly library: Library;
   readonly versions?: Readonly<Record<string, string>>;
   /** Kernel versions that a new sweep prefers; one that is there keeps its own. */
@@ -142,7 +145,7 @@ class Work {
           throw new DeviceLostError(error.message, 'what was reached is kept: the same command goes on', error);
         this.#reopened++;
         await this.close();
-        this.device = await reopen();
+        this.device = await reopen(error instanceof StalledError);
         const again = `opened ${this.device.info.name} again (${this.#reopened} of ${REOPENED_AT_MOST})`;
         this.progress.note(`${error.message}; ${again}`);
       }

@@ -11,20 +11,22 @@ export async function programsOf(
   { plans, temporaries: held }: TrainingPlans,
 ): Promise<{ programs: Programs; temporaries: Program }> {
   const made: Program[] = [];
-  const create = async (plan: Plan, ...owners: readonly Program[]) => {
+  const create = async (label: string, plan: Plan, ...owners: readonly Program[]) => {
     const shared = owners.flatMap((program) =>
       sharedNames(plan, program.plan).map((name) => [name, { program, name }] as const),
     );
-    const program = await Program.create(device, plan, Object.fromEntries(shared));
+    const program = await Program.create(device, plan, Object.fromEntries(shared), label);
     made.push(program);
     return program;
   };
   try {
-    const temporaries = await create(held);
+    const temporaries = await create('temporaries', held);
     const { step: stepPlan, ...others } = plans;
-    const step = await create(stepPlan, temporaries);
+    const step = await create('program step', stepPlan, temporaries);
     const created = await Promise.allSettled(
-      Object.entries(others).map(async ([role, plan]) => [role, await create(plan, step, temporaries)] as const),
+      Object.entries(others).map(
+        async ([role, plan]) => [role, await create(`program ${role}`, plan, step, temporaries)] as const,
+      ),
     );
     const rest = created.map((outcome) => {
       if (outcome.status === 'rejected') throw outcome.reason;

@@ -1,4 +1,6 @@
 /** How the process waits for a software adapter: asleep between turns of its event loop, however often it has waited. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { type Device, openDevice } from '../../engine/index.ts';
 
@@ -35,4 +37,14 @@ it('sleeps once in a turn after many waits, one after the other and at once, and
   expect(await napsInATurn(Promise.all([pause(), pause(), pause()]))).toBe(expected);
   await turn();
   expect(await napsInATurn(new Promise((resolve) => setTimeout(resolve, 20)))).toBe(0);
+});
+
+it('keeps nothing of what it has waited for', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const waitFor = async () => new WeakRef(await device.scoped('a wait', async () => new Float32Array(1000)));
+  const refs = [await waitFor(), await waitFor(), await waitFor()];
+  await turn();
+  collect();
+  expect(refs.map((ref) => ref.deref())).toEqual([undefined, undefined, undefined]);
 });

@@ -103,7 +103,7 @@ describe('a sweep', () => {
     const own = { device, library, plan, only, out, signal, stream, command: 'tapir sweep quick', checkpointEvery: 0 };
     return { ...own, ...(reopen ? { reopen } : {}), said: () => said };
   };
-  /** A device that is lost at its fortieth submission. */
+  /** A device that is lost at its eightieth submission. */
   const doomed = async (): Promise<Device> => {
     const { device, lose } = await losable('destroyed');
     const submit = device.gpu.queue.submit.bind(device.gpu.queue);
@@ -112,7 +112,7 @@ describe('a sweep', () => {
       value: (commands: Iterable<GPUCommandBuffer>) => {
         submit(commands);
         submissions++;
-        if (submissions === 40) lose();
+        if (submissions === 80) lose();
       },
     });
     return device;
