@@ -1,8 +1,8 @@
 /** Whole training steps of the systems, as `train` takes them, and where their time goes. */
 import type { Timing } from '../engine/index.ts';
 import { EVERY, loop, msPerStep } from '../experiments/training/loop.ts';
-import type { Memory } from '../experiments/training/plans.ts';
 import { emptyRecord, recording, watchDivergence } from '../experiments/training/recorder.ts';
+import type { Memory } from '../experiments/training/results.ts';
 import { type Backend, Trainer } from '../experiments/training/trainer.ts';
 import { countOf, type Optimizer, systemNamed } from '../systems/index.ts';
 import { type Ratio, ratioOf } from './interleave.ts';

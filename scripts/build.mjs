@@ -16,7 +16,12 @@ const LIBRARY = {
 
 /** What is built, by folder: for Node, and the library once more for a browser's bundler. */
 const BUILDS = [
-  { folder: dist, entries: { ...LIBRARY, main: 'tapir.ts' }, platform: 'node', target: 'node20' },
+  {
+    folder: dist,
+    entries: { ...LIBRARY, index: 'experiments/library/index.ts', main: 'tapir.ts' },
+    platform: 'node',
+    target: 'node20',
+  },
   { folder: join(dist, 'browser'), entries: LIBRARY, platform: 'browser', target: 'es2022' },
 ];
 
@@ -46,7 +51,7 @@ const builtins = {
 };
 
 /** All packages that the manifest does not list as dependencies become part of dist. */
-const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const { dependencies, exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
 function bundle(build, { folder, entries, platform, target }) {
   return build({
@@ -130,6 +135,20 @@ function types() {
   const args = [join(dirname(manifest), 'bin', 'tsc'), '-p', 'tsconfig.build.json'];
   const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' });
   if (status !== 0) stop('tsc failed on tsconfig.build.json');
+  const reached = new Set();
+  for (const entry of Object.values(exports)) reach(join(root, entry.types), reached);
+  for (const name of readdirSync(join(dist, 'types'), { recursive: true })) {
+    const path = join(dist, 'types', name);
+    if (path.endsWith('.d.ts') && !reached.has(path)) rmSync(path);
+  }
+}
+
+/** Declarations that an entry point leads to: what nobody can import may name packages that nobody has. */
+function reach(path, reached) {
+  if (reached.has(path)) return;
+  reached.add(path);
+  for (const [, name] of readFileSync(path, 'utf8').matchAll(/(?:\bfrom|\bimport)\s*\(?\s*['"](\.[^'"\n]+)['"]/g))
+    reach(join(dirname(path), name.replace(/\.[jt]s$/, '.d.ts')), reached);
 }
 
 const unknown = process.argv.slice(2).find((arg) => arg !== '--types');

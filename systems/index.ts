@@ -14,6 +14,7 @@ export {
   transposedSource,
 } from './least-squares.ts';
 export { type ErrorModel, EVALUATION, errorModel, type LossModel, lossModel } from './model.ts';
+export { nearest } from './nearest.ts';
 export { type Jets, jetsUpTo, network, unpack } from './network.ts';
 export { predict } from './predict.ts';
 export {
@@ -27,7 +28,7 @@ export {
   seeded,
 } from './problem.ts';
 export { checkReference } from './reference.ts';
-export { addSystem, isKnown, systemNamed, systems, UnknownSystemError } from './registry.ts';
+export { addSystem, asSystem, checkName, isKnown, systemNamed, systems, UnknownSystemError } from './registry.ts';
 export { type LayerRows, type NetworkLayers, networkRows, rowParts } from './rows.ts';
 export { chosen, grid } from './sampling.ts';
 export { SystemError, type SystemSpec } from './spec.ts';

@@ -25,17 +25,24 @@ export class UnknownSystemError extends UserError {
 
 const added = new Map<string, System>();
 
-/** Makes a system known by its name. Throws {@link SystemError} where another one has it. */
+/** Throws {@link SystemError} where a built-in system has the name of another one. */
+export function checkName(system: System): void {
+  if (systems.some((other) => other.name === system.name && other !== system))
+    throw new SystemError(`name: ${system.name} is a built-in system; take another`);
+}
+
+/** Makes a system known by its name. Throws {@link SystemError} where a built-in one has it. */
 export function addSystem(system: System): void {
-  const { name } = system;
-  if (systems.some((other) => other.name === name))
-    throw new SystemError(`name: ${name} is a built-in system; take another`);
-  added.set(name, system);
+  checkName(system);
+  added.set(system.name, system);
 }
 
 const found = (name: string) => systems.find((system) => system.name === name) ?? added.get(name);
 
 export const isKnown = (name: string): boolean => found(name) !== undefined;
+
+/** A system, or the one that has a name. Throws {@link UnknownSystemError}. */
+export const asSystem = (given: System | string): System => (typeof given === 'string' ? systemNamed(given) : given);
 
 export function systemNamed(name: string): System {
   const all = [...systems, ...added.values()];

@@ -15,7 +15,7 @@ const ranks = [
   ['experiments/disk', 'experiments/show'],
   ['experiments/adapter'],
   ['experiments/training'],
-  ['experiments/verify', 'experiments/ntk', 'experiments/sweep'],
+  ['experiments/verify', 'experiments/ntk', 'experiments/sweep', 'experiments/library'],
   ['experiments/report'],
   ['experiments/command'],
   ['bench'],

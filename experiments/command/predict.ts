@@ -47,7 +47,7 @@ export function predictCommand(): Command {
         throw new UsageError(`--out must end in ${formats.map((each) => `.${each}`).join(', ')}, not ${out}`);
       if (format === 'vti' && !options.grid)
         throw new UsageError('--out: a .vti file holds a grid; give --grid, or take .vtu');
-      const run = loadRun(folder, options.seed);
+      const run = loadRun(folder, { seed: options.seed });
       const coordinates = pointsOf(run.problem.system, options);
       const table = { coordinates, values: run.predict(coordinates, options.of) };
       replaceFile(out, encoded(format, table, options.grid));

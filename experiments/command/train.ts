@@ -4,22 +4,14 @@ import { activationNames, library } from '../../kernels/index.ts';
 import { blockings } from '../../optim/index.ts';
 import { systems } from '../../systems/index.ts';
 import { tunedChoices } from '../adapter/tune-cache.ts';
-import { checkRunFolder, defaultRunFolder } from '../disk/run-folder.ts';
-import { type Tracking, trackings } from '../disk/tracker.ts';
+import { trackings } from '../disk/tracker.ts';
+import { type ProgramOptions, trainSystem } from '../library/train.ts';
 import { table } from '../show/table.ts';
 import { methods, optimizers, precisions, weightings } from '../training/hyperparameters.ts';
 import { memoryText } from '../training/plans.ts';
 import { DivergenceError } from '../training/recorder.ts';
-import {
-  type AnyTrainOptions,
-  problemFor,
-  resolveSettings,
-  resumedSettings,
-  settingsFor,
-  type TrainOptions,
-  UsageError,
-} from '../training/settings.ts';
-import { type TrainSummary, train } from '../training/train.ts';
+import { problemFor, resolveSettings, type TrainOptions } from '../training/settings.ts';
+import type { TrainSummary } from '../training/train.ts';
 import { explain, type Subject, subjects } from './explain.ts';
 import { known } from './known.ts';
 import { assignment, choice, choices, integer, number, path, seconds, seed, seedList, share } from './options.ts';
@@ -82,13 +74,6 @@ function gaussNewtonOptions(command: Command): Command {
     );
 }
 
-interface Where {
-  readonly out?: string;
-  readonly resume?: string;
-  readonly checkpoint: number;
-  readonly track?: readonly Tracking[];
-}
-
 export function trainCommand(): Command {
   return gaussNewtonOptions(
     systemOptions(
@@ -109,37 +94,18 @@ export function trainCommand(): Command {
       choices('--track', trackings),
     )
     .addOption(jsonOption())
-    .action(async (system: string, options: AnyTrainOptions & Global & Where) => {
-      const name = await known(system);
-      const { out, resume, track, checkpoint, json, kernel, untuned, ...chosen } = options;
-      if (out !== undefined && resume !== undefined) throw new UsageError('--out and --resume exclude each other');
-      if (untuned && resume !== undefined)
-        throw new UsageError(`--resume keeps the kernel versions of the run in ${resume}; leave out --untuned`);
-      const settings = resume === undefined ? settingsFor(name, chosen) : resumedSettings(resume, name, chosen);
-      const folder = resume ?? out ?? defaultRunFolder(settings.system);
-      checkRunFolder(folder, { resume: resume !== undefined });
+    .action(async (system: string, { json, ...options }: ProgramOptions & Global) => {
       const summary = await interruptible((signal) =>
-        withDevice((device) =>
-          train({
-            device,
-            library,
-            versions: kernel ?? {},
-            choices: resume === undefined ? tunedChoices(device, untuned) : {},
-            settings,
-            notice: (text) => process.stderr.write(`${text}\n`),
-            out: folder,
-            resume: resume !== undefined,
-            checkpointEvery: 1000 * checkpoint,
-            ...(track ? { track } : {}),
-            signal,
-          }),
-        ),
+        trainSystem(system, {
+          ...options,
+          ...{ signal, progress: true, notice: (text: string) => void process.stderr.write(`${text}\n`) },
+        }),
       ).catch((error: unknown) => {
         if (json && error instanceof DivergenceError) putJson(error.summary);
         throw error;
       });
       if (json) putJson(summary);
-      else say(report(summary), options);
+      else say(report(summary), {});
       if (summary.stopped !== undefined) process.exitCode = stoppedCode();
     });
 }

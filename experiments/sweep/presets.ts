@@ -1,18 +1,19 @@
 /** Presets of `tapir sweep`: which runs belong to an experiment, with everything a run needs resolved. */
 import { z } from 'zod';
 import type { Weighting } from '../../optim/index.ts';
+import { type NetworkShape, type Optimizer, resolveParameters, type System, systemNamed } from '../../systems/index.ts';
+import { type Hyperparameters, hyperparametersFor } from '../training/hyperparameters.ts';
 import {
-  type Condition,
-  fieldsOf,
-  type NetworkShape,
-  type Optimizer,
-  resolveParameters,
-  type System,
-  systemNamed,
-} from '../../systems/index.ts';
-import { type Hyperparameters, hyperparametersFor, hyperparametersSchema } from '../training/hyperparameters.ts';
-import { networkSchema, type Score, scores, seed as seedSchema, type Variant, variants } from '../training/record.ts';
+  hyperparametersSchema,
+  networkSchema,
+  type Score,
+  scores,
+  seed as seedSchema,
+  type Variant,
+  variants,
+} from '../training/record.ts';
 import { UsageError } from '../training/settings.ts';
+import { variantOf } from '../training/variants.ts';
 import type { Method } from './published.ts';
 
 interface Block {
@@ -236,19 +237,5 @@ export const publishedEpochs = (system: string, optimizer: Optimizer): number =>
   systemNamed(system).training.epochs[optimizer];
 
 /** The system that a run trains. */
-export function systemOf({ system: name, variant }: Pick<RunPlan, 'system' | 'variant'>): System {
-  const system = systemNamed(name);
-  if (variant === 'paper') return system;
-  const split = { ...system, conditions: system.conditions.flatMap((each) => byField(system, each)) };
-  const fields = fieldsOf(system);
-  return variant === 'shared' ? { ...split, networks: [{ name: 'shared', fields }] } : split;
-}
-
-/** A condition's residuals, each in the loss term of the field that it is about. */
-function byField(system: System, { residuals, ...rest }: Condition): Condition[] {
-  return residuals.map((residual) => {
-    const field = fieldsOf(system).find((each) => each === /^\w+/.exec(residual)?.[0]);
-    if (!field) throw new Error(`${system.name}: condition ${residual} begins with no field`);
-    return { ...rest, residuals: [residual], term: `BC ${field}` };
-  });
-}
+export const systemOf = ({ system, variant }: Pick<RunPlan, 'system' | 'variant'>): System =>
+  variantOf(systemNamed(system), variant);

@@ -3,7 +3,7 @@ import { type Run, type Stack, unflatten } from '../../systems/index.ts';
 import { encodeSafetensors, type Tensor, tensor } from '../disk/safetensors-bytes.ts';
 import { encodeSealed } from '../disk/seal.ts';
 import type { Snapshot } from './loop.ts';
-import type { TrainSettings } from './record.ts';
+import type { TrainSettings } from './results.ts';
 
 /** What must be equal for a run to be continued. */
 export function identity(settings: TrainSettings): string {

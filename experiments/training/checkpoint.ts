@@ -9,7 +9,7 @@ import { readSafetensors } from '../disk/safetensors.ts';
 import { unsealed } from '../disk/seal.ts';
 import { encodeCheckpoint, encodeWeights, identity } from './checkpoint-bytes.ts';
 import type { Snapshot } from './loop.ts';
-import type { FirstOrderSettings, TrainSettings } from './settings.ts';
+import type { TrainSettings } from './settings.ts';
 
 const CHECKPOINT = 'checkpoint.safetensors';
 
@@ -46,9 +46,7 @@ export function readCheckpoint(
   const before = settingsOf(metadata['settings']);
   if (!before) throw new CheckpointError(`${out}: ${CHECKPOINT} is damaged; start again with another --out`);
   const now: Record<string, unknown> = JSON.parse(identity(settings));
-  // Checkpoints of earlier versions do not say the optimizer's epsilon: it was the only one there was.
-  const usual = settings.optimizer === 'gauss-newton' ? {} : { optimizerEpsilon: usualEpsilon(settings) };
-  const list = differences({ ...usual, ...before }, now);
+  const list = differences({ ...unsaid(before, settings), ...before }, now);
   if (list.length > 0)
     throw new CheckpointError(
       `${out} holds another run: ${list.join('; ')}; repeat its options or choose another --out`,
@@ -66,7 +64,11 @@ export function readCheckpoint(
   return { epoch, values: Object.fromEntries(values) };
 }
 
-const usualEpsilon = ({ system, optimizer }: FirstOrderSettings) => momentsOf(systemNamed(system), optimizer).epsilon;
+/** Checkpoints of earlier versions do not say the optimizer's epsilon: it was the only one there was. */
+function unsaid(before: Readonly<Record<string, unknown>>, settings: TrainSettings): Record<string, unknown> {
+  if (settings.optimizer === 'gauss-newton' || 'optimizerEpsilon' in before) return {};
+  return { optimizerEpsilon: momentsOf(systemNamed(settings.system), settings.optimizer).epsilon };
+}
 
 /** What is not the same, in words; the order of keys tells nothing. */
 function differences(before: Readonly<Record<string, unknown>>, now: Readonly<Record<string, unknown>>): string[] {

@@ -1,30 +1,23 @@
 /** How a problem is trained: one record, spelled as config.json spells it. */
-import { z } from 'zod';
-import { blockings, UPDATE_EVERY } from '../../optim/index.ts';
-import { inFloat32, momentsOf, type System } from '../../systems/index.ts';
+import { type Blocks, UPDATE_EVERY } from '../../optim/index.ts';
+import { momentsOf, type Optimizer, type System } from '../../systems/index.ts';
 
 export const optimizers = ['adam', 'soap'] as const;
 /** What `train` takes for an optimizer. */
 export const methods = [...optimizers, 'gauss-newton'] as const;
 export type Method = (typeof methods)[number];
 export const weightings = ['none', 'grad-norm', 'lra'] as const;
-
-/** Numbers that float32 holds. */
-const positive = z.number().positive().refine(inFloat32);
-const share = z.number().min(0).lt(1);
+export type WeightingName = (typeof weightings)[number];
 
 /** Of Adam and SOAP, which follow gradients in float32. */
-export const hyperparametersSchema = z.object({
-  optimizer: z.enum(optimizers),
-  betas: z.tuple([share, share]).readonly(),
-  optimizerEpsilon: positive,
-  weighting: z.enum(weightings),
+export interface Hyperparameters {
+  readonly optimizer: Optimizer;
+  readonly betas: readonly [number, number];
+  readonly optimizerEpsilon: number;
+  readonly weighting: WeightingName;
   /** Epochs between updates of the loss weights; 0: never. */
-  updateEvery: z.int().nonnegative(),
-  learningRate: positive,
-});
-
-export interface Hyperparameters extends Readonly<z.infer<typeof hyperparametersSchema>> {
+  readonly updateEvery: number;
+  readonly learningRate: number;
   /** Share of the old loss weight in an update; the weighting's own unless stated. */
   readonly weightMemory?: number;
 }
@@ -56,24 +49,23 @@ export const precisions = ['single', 'mixed', 'double'] as const;
  */
 export type Precision = (typeof precisions)[number];
 
-export const gaussNewtonSchema = z.object({
-  optimizer: z.literal('gauss-newton'),
-  weighting: z.literal('none'),
+export interface GaussNewtonHyperparameters {
+  readonly optimizer: 'gauss-newton';
+  readonly weighting: 'none';
   /** Share of the last direction that is kept; 0: the energy natural gradient, above: SPRING. */
-  momentum: share,
+  readonly momentum: number;
   /** lambda at the start. */
-  damping: positive,
+  readonly damping: number;
   /** Whether the line search sets lambda from then on. */
-  adaptive: z.boolean(),
+  readonly adaptive: boolean;
   /** What one system is solved for. */
-  blocks: z.enum(blockings).default('joint'),
+  readonly blocks: Blocks;
   /** Factor of the residuals of conditions, before they are squared. */
-  boundaryWeight: positive,
-  precision: z.enum(precisions),
+  readonly boundaryWeight: number;
+  readonly precision: Precision;
   /** Every how many collocation points of a group one is kept. */
-  thin: z.int().positive().default(1),
-});
-export type GaussNewtonHyperparameters = Readonly<z.infer<typeof gaussNewtonSchema>>;
+  readonly thin: number;
+}
 
 /** What is given, and for the rest what did best here; lambda stays where there is momentum. */
 export function gaussNewtonFor({

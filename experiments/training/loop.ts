@@ -69,8 +69,9 @@ export interface Look extends Reading {
   readonly latest: boolean;
 }
 
-/** Takes note of a look; `stop` ends the training at once, and observers further down the list miss that look. */
-export type Observer = (look: Look) => undefined | 'stop' | Promise<undefined | 'stop'>;
+/** What an observer says of a look: `stop` ends the training at once, and observers further down the list miss it. */
+export type Verdict = 'stop' | undefined;
+export type Observer = (look: Look) => Verdict | Promise<Verdict>;
 
 export interface LoopOptions {
   /** Epochs in all, those done before included. */
@@ -82,9 +83,14 @@ export interface LoopOptions {
   /** Observers look at the trainer itself: it takes no step beyond a look before they are done. */
   readonly waits?: boolean;
   /** Aborted when the user asks to stop. */
-  readonly signal?: AbortSignal;
+  readonly signal?: StopSignal;
   /** Of the epochs done before, where they count. */
   readonly pace?: Pace;
+}
+
+/** What an AbortController hands out. */
+export interface StopSignal {
+  readonly aborted: boolean;
 }
 
 /** `finished`: all epochs are done; `interrupted`: the signal was aborted; `stopped`: an observer ended it. */

@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import { RunFolderError } from '../disk/atomic.ts';
 import type { RunFolder } from '../disk/run-folder.ts';
-import { type Line, parseLines } from './record.ts';
+import { parseLines } from './record.ts';
+import type { Line } from './results.ts';
 
 /** Throws {@link RunFolderError} where a line is no look at a run. */
 export function looksIn(folder: Pick<RunFolder, 'path' | 'readMetrics'>): Line[] {

@@ -1,6 +1,7 @@
 /** What a trainer runs, compiled without a GPU: its plans, and the device memory that they need together. */
 import { type CompileOptions, compile, type Plan, type Slot, shareTemporaries } from '../../engine/index.ts';
 import { countOf, type DataInput, LEARNED } from '../../systems/index.ts';
+import type { Memory } from './results.ts';
 import {
   errorSource,
   magnitudeSource,
@@ -48,18 +49,6 @@ export function trainingPlans(options: TrainerOptions, settings: CompileOptions)
 /** Inputs of a plan that lie in the buffers of another one. */
 export const sharedNames = (plan: Plan, owner: Plan): string[] =>
   Object.keys(plan.inputs).filter((name) => name in owner.inputs);
-
-/** Bytes of device memory by what they hold. */
-export interface Memory {
-  readonly total: number;
-  readonly parameters: number;
-  /** What an update or a refresh carries to the next, where that is not done in place its next value too. */
-  readonly optimizerState: number;
-  /** Temporaries: what the layers keep for the backward pass, cotangents, gradients. */
-  readonly activations: number;
-  /** Points, known values, settings, loss weights, results. */
-  readonly data: number;
-}
 
 /** Memory of all programs of a trainer together, each buffer counted once. */
 export function memoryOf({ plans, temporaries }: TrainingPlans, { problem }: TrainerOptions): Memory {

@@ -1,27 +1,15 @@
 /**
  * The record of a run, in `train` and `sweep` alike: config.json, metrics.jsonl and summary.json, described in
- * docs/run-folder.md. Each schema reads what earlier versions wrote, too.
+ * docs/run-folder.md. Each schema reads what earlier versions wrote, too; {@link ./results.ts} has the types.
  */
 import { z } from 'zod';
 import { activationNames } from '../../kernels/index.ts';
+import { blockings } from '../../optim/index.ts';
 import { inFloat32 } from '../../systems/index.ts';
-import {
-  type GaussNewtonHyperparameters,
-  gaussNewtonSchema,
-  hyperparametersSchema,
-  methods,
-  weightings,
-} from './hyperparameters.ts';
+import { methods, optimizers, precisions, weightings } from './hyperparameters.ts';
+import { type Config, FORMAT, type Line, type RunRecord, type Summary, scores, variants } from './results.ts';
 
-/** Of config.json and summary.json; files without it are of the first format, where train and sweep differed. */
-export const FORMAT = 2;
-
-/** Which error a run is judged by: mean over the fields of relative L2, or of absolute RMSE. */
-export const scores = ['relative', 'rmse'] as const;
-export type Score = (typeof scores)[number];
-/** What of a system is changed: nothing; one boundary loss term for each field; that, and one network for all fields. */
-export const variants = ['paper', 'split', 'shared'] as const;
-export type Variant = (typeof variants)[number];
+export * from './results.ts';
 
 /** Null where it is not finite. */
 const number = z.number().nullable();
@@ -48,7 +36,34 @@ export const networkSchema = z.object({
   activation: z.enum(activationNames).optional(),
 });
 
-/** What config.json holds whatever the optimizer. */
+/** Numbers that float32 holds. */
+const positive = z.number().positive().refine(inFloat32);
+const share = z.number().min(0).lt(1);
+
+export const hyperparametersSchema = z.object({
+  optimizer: z.enum(optimizers),
+  betas: z.tuple([share, share]).readonly(),
+  optimizerEpsilon: positive,
+  weighting: z.enum(weightings),
+  updateEvery: z.int().nonnegative(),
+  learningRate: positive,
+});
+
+const gaussNewtonSchema = z.object({
+  optimizer: z.literal('gauss-newton'),
+  weighting: z.literal('none'),
+  momentum: share,
+  damping: positive,
+  adaptive: z.boolean(),
+  blocks: z.enum(blockings).default('joint'),
+  boundaryWeight: positive,
+  precision: z.enum(precisions),
+  thin: z.int().positive().default(1),
+});
+
+const coupling = z.object({ name: z.string(), value: z.number() }).optional();
+const kernels = z.record(z.string(), z.string()).optional();
+
 const asked = z.object({
   format,
   system: z.string(),
@@ -56,19 +71,16 @@ const asked = z.object({
   parameters: z.record(z.string(), z.number().refine(inFloat32)),
   network: networkSchema,
   epochs: z.int().positive(),
-  /** Of the initial weights and random points: runs that are trained together. */
   seeds: z.array(seed).min(1).readonly(),
   score: z.enum(scores),
-  /** The version that serves each kernel call. */
-  kernels: z.record(z.string(), z.string()).optional(),
-  /** Of a run of a sweep: its name, what set its coupling, the stack it was trained in. */
+  kernels,
   id: z.string().optional(),
-  coupling: z.object({ name: z.string(), value: z.number() }).optional(),
+  coupling,
   group: z.string().optional(),
 });
 
 /** config.json: everything that a run was asked to do, nothing left to defaults. */
-export const configSchema = upgrading(
+export const configSchema: z.ZodType<Config> = upgrading(
   // A run of a sweep had one `seed`, and only it had a score and a variant.
   ({ seed, ...old }) => ({
     ...{ format: FORMAT, score: 'relative', variant: 'paper' },
@@ -77,102 +89,70 @@ export const configSchema = upgrading(
   }),
   z.union([asked.extend(hyperparametersSchema.shape), asked.extend(gaussNewtonSchema.shape)]),
 );
-type Asked = Readonly<Omit<z.infer<typeof asked>, 'format'>>;
-/** Everything resolved: what config.json holds besides its format. */
-export type FirstOrderSettings = Asked & Readonly<z.infer<typeof hyperparametersSchema>>;
-export type GaussNewtonRunSettings = Asked & GaussNewtonHyperparameters;
-export type TrainSettings = FirstOrderSettings | GaussNewtonRunSettings;
-export type Config = z.infer<typeof configSchema>;
 
-/** A line of metrics.jsonl: one look at one run. Earlier versions of train left out weights and rmse. */
-export const lineSchema = z.object({
+/** A line of metrics.jsonl. Earlier versions of train left out weights and rmse. */
+export const lineSchema: z.ZodType<Line> = z.object({
   epoch: z.int(),
-  /** Where several runs share a folder. */
   seed: z.int().optional(),
-  /** Unweighted loss terms of the epoch, before its step. */
   losses: named,
   weights: named.default({}),
-  /** After the epoch's step: relative L2 error by field, its mean, and the mean RMSE. */
   l2: named,
   mean: number,
   rmse: number.default(null),
-  /** What the optimizer has to say, such as its damping; parameters that are learned. */
   facts: named.optional(),
 });
-export type Line = z.infer<typeof lineSchema>;
 
-const lostSchema = z.object({ epoch: z.int(), term: z.string(), value: z.string() });
-/** Where a run was lost: the epoch, and the loss term, or `error`, that was no number. */
-export type Lost = z.infer<typeof lostSchema>;
+const lost = z.object({ epoch: z.int(), term: z.string(), value: z.string() });
+const best = z.object({ error: number, mean: number.default(null), epoch: z.int() });
+const bestLoss = z.object({ loss: number, error: number, epoch: z.int() });
 
-/** The smallest error seen, an oracle's, in the measure of the score, and the mean relative error with it. */
-const bestSchema = z.object({ error: number, mean: number.default(null), epoch: z.int() });
-/** At the smallest sum of unweighted loss terms seen. */
-const bestLossSchema = z.object({ loss: number, error: number, epoch: z.int() });
-
-/** What is remembered of a run under way. */
-export const recordSchema = z.object({
+export const recordSchema: z.ZodType<RunRecord> = z.object({
   history: z.array(lineSchema),
-  best: bestSchema,
-  bestLoss: bestLossSchema,
-  diverged: lostSchema.optional(),
+  best,
+  bestLoss,
+  diverged: lost.optional(),
 });
-export type RunRecord = z.infer<typeof recordSchema>;
 
-const resultSchema = z.object({
+const result = z.object({
   seed: z.int(),
-  /** After the last epoch, at the evaluation points; `error` is in the measure of the score. Null where the run was lost. */
   final: z.object({ error: number, l2: named, mean: number, rmse: named }),
-  best: bestSchema,
-  bestLoss: bestLossSchema,
+  best,
+  bestLoss,
   losses: named,
   weights: named,
-  /** Parameters that were learned. */
   learned: named.optional(),
-  diverged: lostSchema.optional(),
+  diverged: lost.optional(),
 });
-/** What became of one run. */
-export type Result = z.infer<typeof resultSchema>;
 
-/** summary.json: what became of the runs of a folder; the results at the top are those of the first. */
-export const summarySchema = upgrading(
+const bytes = z.number();
+
+/** summary.json. */
+export const summarySchema: z.ZodType<Summary> = upgrading(
   upgradeSummary,
-  resultSchema.extend({
+  result.extend({
     format,
     id: z.string().optional(),
     system: z.string(),
-    coupling: z.object({ name: z.string(), value: z.number() }).optional(),
+    coupling,
     params: z.record(z.string(), z.number()),
     optimizer: z.enum(methods),
     weighting: z.enum(weightings),
     score: z.enum(scores),
     epochs: z.int(),
-    /** Of a step of all runs that were trained together, milliseconds; null where this process took none. */
     msPerStep: number,
     stackedWith: z.int(),
     dispatchesPerStep: z.int(),
-    /** Bytes of device memory by what they hold. */
     memory: z
-      .object({
-        total: z.number(),
-        parameters: z.number(),
-        optimizerState: z.number(),
-        activations: z.number(),
-        data: z.number(),
-      })
+      .object({ total: bytes, parameters: bytes, optimizerState: bytes, activations: bytes, data: bytes })
       .optional(),
     adapter: z.string(),
-    kernels: z.record(z.string(), z.string()).optional(),
-    /** ISO 8601; unknown of runs of the first format of train. */
+    kernels,
     finished: z.string().optional(),
     out: z.string().optional(),
-    /** Why the run ended before its time, if it did. */
     stopped: z.string().optional(),
-    /** Where several runs share a folder: each of them. */
-    runs: z.array(resultSchema).optional(),
+    runs: z.array(result).optional(),
   }),
 );
-export type Summary = z.infer<typeof summarySchema>;
 
 function upgradeSummary(old: Json): Json {
   const { runs } = old;

@@ -1,7 +1,7 @@
 /** Observers that remember: what became of each run so far, and at which epoch it was lost. */
 import { UserError } from '../../engine/index.ts';
 import { type Errors, EVERY, type Facts, type Look, type Observer, type Snapshot } from './loop.ts';
-import type { Line, Result, RunRecord, Score, Summary } from './record.ts';
+import type { Line, Result, RunRecord, Score, Summary } from './results.ts';
 
 export const emptyRecord = (): RunRecord => ({
   history: [],

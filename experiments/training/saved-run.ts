@@ -7,13 +7,16 @@ import {
   type Problem,
   predict,
   problemOf,
+  type System,
   shareThetas,
   systemNamed,
 } from '../../systems/index.ts';
 import { readText } from '../disk/files.ts';
 import { readSafetensors, type Tensor } from '../disk/safetensors.ts';
-import { type Summary, summarySchema } from './record.ts';
+import { summarySchema } from './record.ts';
+import type { Summary } from './results.ts';
 import { savedSettings, type TrainSettings } from './settings.ts';
+import { variantOf } from './variants.ts';
 
 /** A folder from which no run can be read back. */
 export class SavedRunError extends UserError {
@@ -29,15 +32,19 @@ export interface SavedRun {
   predict(points: Coordinates, names?: readonly string[]): Record<string, Float64Array>;
 }
 
-/**
- * The run of a seed, the first unless stated. A system of one's own must have been made known by `addSystem`. Throws
- * {@link SavedRunError}, UsageError, UnknownSystemError, SafetensorsError.
- */
-export function loadRun(folder: string, seed?: number): SavedRun {
+export interface LoadOptions {
+  /** One's own system; of a built-in one the folder says the name. */
+  readonly system?: System | undefined;
+  /** The first that was trained unless stated. */
+  readonly seed?: number | undefined;
+}
+
+/** A run back from its folder. Throws {@link SavedRunError}, UsageError, UnknownSystemError, SafetensorsError. */
+export function loadRun(folder: string, { system: given, seed }: LoadOptions = {}): SavedRun {
   const settings = savedSettings(folder);
-  const system = systemNamed(settings.system);
-  if (settings.variant !== 'paper')
-    throw new SavedRunError(`${folder} holds a run of the variant ${settings.variant}, which cannot be read back`);
+  if (given && given.name !== settings.system)
+    throw new SavedRunError(`${folder} holds a run of ${settings.system}, not of ${given.name}`);
+  const system = variantOf(given ?? systemNamed(settings.system), settings.variant);
   const own = seed ?? settings.seeds[0]!;
   if (!settings.seeds.includes(own))
     throw new SavedRunError(

@@ -20,9 +20,9 @@ import { servedBy } from '../adapter/choices.ts';
 import type { GaussNewtonHyperparameters } from './hyperparameters.ts';
 import { SystemSquares } from './least-squares.ts';
 import type { Errors, Snapshot } from './loop.ts';
-import type { Memory } from './plans.ts';
 import { fill } from './programs.ts';
 import { hasFiniteState } from './recorder.ts';
+import type { Memory } from './results.ts';
 import { errorSource } from './tapes.ts';
 import { type Backend, compileOptions, errorsOf, exactOf, predictionsOf, type RunTrainer } from './trainer.ts';
 

@@ -4,8 +4,10 @@ import { UserError } from '../../engine/index.ts';
 import type { ActivationName } from '../../kernels/index.ts';
 import type { Blocks, Weighting } from '../../optim/index.ts';
 import {
+  asSystem,
   type Coordinates,
   checkReference,
+  nearest,
   type Optimizer,
   type Problem,
   problemOf,
@@ -17,7 +19,9 @@ import {
 import { readConfig } from '../disk/run-folder.ts';
 
 import { gaussNewtonFor, hyperparametersFor, type Method, type Precision } from './hyperparameters.ts';
-import { configSchema, type FirstOrderSettings, type TrainSettings } from './record.ts';
+import { configSchema } from './record.ts';
+import { type FirstOrderSettings, FORMAT, type TrainSettings } from './results.ts';
+import { variantOf } from './variants.ts';
 
 /** Something a user typed that cannot be right; the message says what would be. Ends the process with 2. */
 export class UsageError extends UserError {
@@ -46,8 +50,8 @@ export interface TrainOptions {
 export type { FirstOrderSettings, TrainSettings };
 
 /** Throws {@link UsageError}, ParameterError, UnknownSystemError. */
-export function resolveSettings(name: string, options: TrainOptions): FirstOrderSettings {
-  const system = systemNamed(name);
+export function resolveSettings(of: System | string, options: TrainOptions): FirstOrderSettings {
+  const system = asSystem(of);
   return {
     ...asked(system, options, DEFAULT_EPOCHS),
     ...hyperparametersFor(system, {
@@ -99,25 +103,50 @@ export type AnyTrainOptions = Omit<TrainOptions, 'optimizer'> & GaussNewtonOptio
 /** Steps of Gauss-Newton unless stated. */
 const DEFAULT_STEPS = 60;
 
+const options: Readonly<Record<keyof AnyTrainOptions, true>> = {
+  ...{ gamma: true, k: true, epsilon: true, set: true, optimizer: true, weighting: true, epochs: true, lr: true },
+  ...{ width: true, depth: true, activation: true, seed: true, seeds: true },
+  ...{ momentum: true, damping: true, adaptive: true, blocks: true, boundaryWeight: true, precision: true, thin: true },
+};
+
+/** Throws {@link UsageError} where a program gives an option that there is not. */
+export function checkOptions(given: object): void {
+  const wrong = Object.keys(given).find((name) => !Object.hasOwn(options, name));
+  if (wrong !== undefined) throw new UsageError(`there is no option ${wrong}${nearest(wrong, Object.keys(options))}`);
+}
+
+/** Throws {@link UsageError} where settings are none that a run folder could hold. */
+export function checkSettings(settings: TrainSettings): void {
+  const parsed = configSchema.safeParse({ format: FORMAT, ...settings });
+  if (parsed.success) return;
+  const { place, message } = firstWrong(parsed.error.issues);
+  throw new UsageError(`${place}: ${message}`);
+}
+
 /** Settings of a run by any optimizer. Throws {@link UsageError}, ParameterError, UnknownSystemError. */
-export function settingsFor(name: string, options: AnyTrainOptions): TrainSettings {
+export function settingsFor(of: System | string, options: AnyTrainOptions): TrainSettings {
   const { momentum, damping, adaptive, blocks, boundaryWeight, precision, thin, optimizer, ...rest } = options;
   const own = { momentum, damping, adaptive, blocks, boundaryWeight, precision, thin };
   const given = Object.entries(own).find(([, value]) => value !== undefined);
   if (optimizer !== 'gauss-newton') {
     if (given) throw new UsageError(`--${dashed(given[0])} is an option of --optimizer gauss-newton`);
-    return resolveSettings(name, { ...rest, ...(optimizer === undefined ? {} : { optimizer }) });
+    return resolveSettings(of, { ...rest, ...(optimizer === undefined ? {} : { optimizer }) });
   }
   if (rest.lr !== undefined) throw new UsageError('--lr: gauss-newton finds the length of its steps itself');
   if (rest.weighting !== undefined && rest.weighting !== 'none')
     throw new UsageError('--weighting: gauss-newton weighs conditions by --boundary-weight alone');
-  return { ...asked(systemNamed(name), rest, DEFAULT_STEPS), ...gaussNewtonFor(own) };
+  return { ...asked(asSystem(of), rest, DEFAULT_STEPS), ...gaussNewtonFor(own) };
 }
 
 const dashed = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 /** Settings of a run that is continued, with more epochs if asked for. Throws {@link UsageError}. */
-export function resumedSettings(folder: string, name: string, { epochs, ...rest }: AnyTrainOptions): TrainSettings {
+export function resumedSettings(
+  folder: string,
+  of: System | string,
+  { epochs, ...rest }: AnyTrainOptions,
+): TrainSettings {
+  const name = typeof of === 'string' ? of : of.name;
   const extra = Object.entries(rest).filter(([, value]) => value !== undefined);
   if (extra.length > 0)
     throw new UsageError(
@@ -125,7 +154,7 @@ export function resumedSettings(folder: string, name: string, { epochs, ...rest 
     );
   const { format: _, ...settings } = configIn(folder);
   if (settings.system !== name) throw new UsageError(`${folder} holds a run of ${settings.system}, not of ${name}`);
-  const system = systemNamed(name);
+  const system = asSystem(of);
   const missing = Object.keys(system.parameters).find((key) => !Object.hasOwn(settings.parameters, key));
   if (missing !== undefined) throw damaged(folder, `it has no parameter ${missing}`);
   resolveParameters(system, settings.parameters);
@@ -149,22 +178,22 @@ function configIn(folder: string) {
   if (config === undefined) throw new UsageError(`${folder} holds no run to resume: there is no config.json`);
   const parsed = configSchema.safeParse(config);
   if (parsed.success) return parsed.data;
-  throw damaged(folder, `${firstWrong(parsed.error.issues)} is wrong or missing`);
+  throw damaged(folder, `${firstWrong(parsed.error.issues).place} is wrong or missing`);
 }
 
-/** The key of the first issue, of the kind of configuration that is nearest where there are several. */
-function firstWrong([issue]: readonly z.core.$ZodIssue[]): string {
+/** The first issue, of the kind of configuration that is nearest where there are several. */
+function firstWrong([issue]: readonly z.core.$ZodIssue[]): { readonly place: string; readonly message: string } {
   if (issue?.code === 'invalid_union') return firstWrong(issue.errors.toSorted((a, b) => a.length - b.length)[0] ?? []);
-  return issue?.path.join('.') || 'all of it';
+  return { place: issue?.path.join('.') || 'all of it', message: issue?.message ?? '' };
 }
 
 const damaged = (folder: string, why: string) =>
   new UsageError(`${folder}/config.json is not the configuration of a run: ${why}; start again with another --out`);
 
-/** The problem that settings describe: one run for each seed. */
-export function problemFor(settings: TrainSettings): Problem {
-  const { system, parameters, network, seeds } = settings;
-  const problem = seeded(systemNamed(system), parameters, seeds, network);
+/** The problem that settings describe, of the system that has their name unless stated: one run for each seed. */
+export function problemFor(settings: TrainSettings, system = systemNamed(settings.system)): Problem {
+  const { variant, parameters, network, seeds } = settings;
+  const problem = seeded(variantOf(system, variant), parameters, seeds, network);
   const thin = settings.optimizer === 'gauss-newton' ? settings.thin : 1;
   const { observed } = problem.system;
   const few = (points: Coordinates): Coordinates =>

@@ -1,6 +1,6 @@
 /** What other programs are shown of a run: the numbers of each look by name. */
 import type { Tracker } from '../disk/tracker.ts';
-import type { Line } from './record.ts';
+import type { Line } from './results.ts';
 
 /** `losses/RT`, `weights/RT`, `error/T`, `error/mean`, `error/rmse`, `facts/damping`; without what is no number. */
 export function scalarsOf({ losses, weights, l2, mean, rmse, facts = {} }: Line): Record<string, number> {

@@ -1,6 +1,6 @@
 /** Trains a system: progress on stderr, a run folder with configuration, metrics, weights and a picture, a summary. */
 import { type Device, DeviceLostError, type Library } from '../../engine/index.ts';
-import type { Run } from '../../systems/index.ts';
+import type { Problem, Run, System } from '../../systems/index.ts';
 import { asServed, type Choices, pinsPassedOver } from '../adapter/choices.ts';
 import { openRunFolder, type RunFolder } from '../disk/run-folder.ts';
 import { openTracker, type Tracking, trackingsIn } from '../disk/tracker.ts';
@@ -17,10 +17,9 @@ import {
   type Observer,
   type Outcome,
   type Snapshot,
+  type StopSignal,
 } from './loop.ts';
 import { looksIn } from './metrics.ts';
-import type { Memory } from './plans.ts';
-import { FORMAT, type Line, type Result, type RunRecord, type Summary } from './record.ts';
 import {
   byTerm,
   DivergenceError,
@@ -33,10 +32,11 @@ import {
   resultOf,
   watchDivergence,
 } from './recorder.ts';
+import { FORMAT, type Line, type Memory, type Result, type RunRecord, type Summary } from './results.ts';
 import { GaussNewtonTrainer } from './second-order.ts';
 import { problemFor, type TrainSettings, UsageError } from './settings.ts';
 import { track } from './track.ts';
-import { type RunTrainer, Trainer } from './trainer.ts';
+import { type Backend, type RunTrainer, Trainer } from './trainer.ts';
 
 const CHECKPOINT_EVERY_MS = 15_000;
 
@@ -51,31 +51,39 @@ export interface Session {
   readonly notice?: (text: string) => void;
   readonly out: string;
   readonly resume: boolean;
+  /** Unless stated, the one that has the name in the settings. */
+  readonly system?: System;
   /** Time between checkpoints of a run under way, milliseconds: what a killed process loses at most. */
   readonly checkpointEvery?: number;
   /** Formats of other programs that the history is written in as well; those that the folder has already go on. */
   readonly track?: readonly Tracking[];
+  /** Whether a line on stderr shows how the training stands: unless stated, it does. */
+  readonly progress?: boolean;
+  /** Called at each look; `stop` ends the training. */
+  readonly observe?: Observer;
   /** Aborted when the user asks to stop. */
-  readonly signal: AbortSignal;
+  readonly signal?: StopSignal;
 }
 
 /** Of one folder: what the run needed of the device, and where it lies, too. */
 export type TrainSummary = Summary & { readonly memory: Memory; readonly out: string };
 
+/** What trains a problem as settings say. */
+export const trainerFor = (settings: TrainSettings, problem: Problem, backend: Backend): Promise<RunTrainer> =>
+  settings.optimizer === 'gauss-newton'
+    ? GaussNewtonTrainer.create({ ...settings, problem }, backend)
+    : Trainer.create({ ...settings, problem }, backend);
+
 /** Throws {@link DivergenceError} after writing what was reached; RunFolderError, CheckpointError before anything is. */
 export async function train(session: Session): Promise<TrainSummary> {
   const { device, library, versions = {}, settings, out, resume } = session;
-  const problem = problemFor(settings);
+  const problem = problemFor(settings, session.system);
   const folder = openRunFolder(out, { resume });
   const choices = resume ? asServed(settings.kernels ?? {}) : (session.choices ?? {});
   let trainer: RunTrainer | undefined;
   try {
     looksIn(folder);
-    const backend = { device, library, versions, choices };
-    trainer =
-      settings.optimizer === 'gauss-newton'
-        ? await GaussNewtonTrainer.create({ ...settings, problem }, backend)
-        : await Trainer.create({ ...settings, problem }, backend);
+    trainer = await trainerFor(settings, problem, { device, library, versions, choices });
     if (resume) await trainer.restore(checkpointOf(session, trainer));
     folder.truncateMetrics(trainer.epoch);
     for (const line of pinsPassedOver(trainer.kernels, versions)) session.notice?.(line);
@@ -102,11 +110,8 @@ function checkpointOf({ out, settings }: Session, trainer: RunTrainer): Snapshot
   return snapshot;
 }
 
-async function trainInto(
-  folder: RunFolder,
-  trainer: RunTrainer,
-  { settings, signal, out, device, checkpointEvery = CHECKPOINT_EVERY_MS, track: asked = [] }: Session,
-): Promise<TrainSummary> {
+async function trainInto(folder: RunFolder, trainer: RunTrainer, session: Session): Promise<TrainSummary> {
+  const { settings, signal, observe, out, device, checkpointEvery = CHECKPOINT_EVERY_MS, track: asked = [] } = session;
   const { terms } = trainer;
   const { runs } = trainer.options.problem;
   const { score } = settings;
@@ -120,13 +125,10 @@ async function trainInto(
     track(trackers, history, seedOf(r));
   });
   const append = (line: Line, r: number) => {
-    folder.appendMetrics(runs.length > 1 ? { ...line, seed: runs[r]!.seed } : line);
+    folder.appendMetrics(runs.length > 1 ? { ...line, seed: runs[r]!.seed } : { ...line });
     track(trackers, [line], seedOf(r));
   };
-  const progress = startProgress({
-    total: settings.epochs,
-    label: [settings.system, ...(trainer.about ? [trainer.about] : [])].join(', '),
-  });
+  const progress = session.progress === false ? undefined : showing(trainer, settings);
   const observers: readonly Observer[] = [
     watchDivergence({ records, terms, score }, 'first'),
     ({ epoch }) => {
@@ -141,32 +143,42 @@ async function trainInto(
         return undefined;
       }),
     ),
-    newest(({ epoch, losses, errors, facts, pace }) => {
-      const last = losses.subarray(losses.length - runs.length * terms.length);
-      const error = trainer.fields.length > 0 ? { error: errors[0]!.mean } : {};
-      progress.update({
-        epoch,
-        terms: byTerm(terms, last, 0),
-        ...error,
-        msPerStep: msPerStep(pace) ?? 0,
-        facts: ofRun(facts, 0),
-      });
-      return undefined;
-    }),
+    ...(progress ? [newest(progress.observer)] : []),
+    ...(observe ? [observe] : []),
   ];
   const outcome = await loop(trainer, {
     epochs: settings.epochs,
     observers,
-    signal,
+    ...(signal ? { signal } : {}),
     // Steps of seconds are looked at one by one.
     next: everyEpochs(settings.optimizer === 'gauss-newton' ? 1 : EVERY),
-  }).finally(progress.stop);
+  }).finally(() => progress?.stop());
   const lost = firstLost(records, runs);
   if (lost && !(await trainer.goBack(passed))) await trainer.restore(begun);
-  const stopped = lost ?? (outcome.ending === 'interrupted' ? `interrupted at epoch ${trainer.epoch}` : undefined);
+  // Steps that were under way when an observer ended the training are taken back.
+  if (outcome.ending === 'stopped' && !lost && trainer.epoch > passed.at(-1)!) await trainer.goBack(passed);
+  const early = outcome.ending === 'finished' ? undefined : `${outcome.ending} at epoch ${trainer.epoch}`;
+  const stopped = lost ?? early;
   const summary = await finish(folder, trainer, { settings, out, device, records, outcome, stopped });
   if (lost) throw new DivergenceError(`${lost}; the last good weights are in ${out}`, summary);
   return summary;
+}
+
+/** A line on stderr, about the first run. */
+function showing(trainer: RunTrainer, { epochs, system }: TrainSettings): { observer: Observer; stop(): void } {
+  const progress = startProgress({
+    total: epochs,
+    label: [system, ...(trainer.about ? [trainer.about] : [])].join(', '),
+  });
+  const { terms, fields } = trainer;
+  const observer: Observer = ({ epoch, losses, errors, facts, pace }) => {
+    const last = losses.subarray(losses.length - errors.length * terms.length);
+    const error = fields.length > 0 ? { error: errors[0]!.mean } : {};
+    const ms = msPerStep(pace) ?? 0;
+    progress.update({ epoch, terms: byTerm(terms, last, 0), ...error, msPerStep: ms, facts: ofRun(facts, 0) });
+    return undefined;
+  };
+  return { observer, stop: progress.stop };
 }
 
 /** What the metrics of a run say so far; nothing where it is new. */

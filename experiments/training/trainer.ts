@@ -15,8 +15,9 @@ import {
 } from '../../systems/index.ts';
 import { type Choices, preferred, servedBy } from '../adapter/choices.ts';
 import type { Block, Errors, Facts, Snapshot, Trainable } from './loop.ts';
-import { type Memory, memoryOf, type TrainingPlans, trainingPlans } from './plans.ts';
+import { memoryOf, type TrainingPlans, trainingPlans } from './plans.ts';
 import { errorsFrom, fill, type Programs, programsOf } from './programs.ts';
+import type { Memory } from './results.ts';
 import { type Machine, Stepper } from './stepper.ts';
 import type { TrainerOptions } from './tapes.ts';
 
