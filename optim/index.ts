@@ -19,7 +19,7 @@ export { hostGram, type LayerFactors, type RowSpan } from './gram.ts';
 export { type LbfgsState, lbfgsStep, REMEMBERED, startOfLbfgs, twoLoops } from './lbfgs.ts';
 export { type Columns, layerColumns, lowerNormal } from './normal.ts';
 export * from './soap.ts';
-export { type FactorStack, type MatrixBlock, planSoap, type SoapPlan } from './soap-plan.ts';
+export { type FactorStack, MAX_PRECOND_DIM, type MatrixBlock, planSoap, type SoapPlan } from './soap-plan.ts';
 export {
   type BroydenState,
   broydenStep,

@@ -35,14 +35,19 @@ export interface SoapPlan {
   readonly factors: readonly FactorStack[];
 }
 
-/** Groups the matrices of theta [B,P] by shape and their factors by size. */
-export function planSoap(B: number, blocks: readonly MatrixBlock[]): SoapPlan {
+/** Longest side that has a factor, unless stated. */
+export const MAX_PRECOND_DIM = 10_000;
+
+/** Groups the matrices of theta [B,P] by shape and their factors by size; sides longer than `longest` have none. */
+export function planSoap(B: number, blocks: readonly MatrixBlock[], longest = MAX_PRECOND_DIM): SoapPlan {
   const shapes = [...new Set(blocks.map(({ rows, columns }) => `${rows} ${columns}`))];
   const groups = shapes.map((shape): Group => {
     const own = blocks.filter(({ rows, columns }) => `${rows} ${columns}` === shape);
     return { rows: own[0]!.rows, columns: own[0]!.columns, blocks: own };
   });
-  const sizes = [...new Set(groups.flatMap(({ rows, columns }) => [rows, columns]))].filter((size) => size > 1);
+  const sizes = [...new Set(groups.flatMap(({ rows, columns }) => [rows, columns]))].filter(
+    (size) => size > 1 && size <= longest,
+  );
   const factors = sizes.map((size): FactorStack => {
     const sides: Side[] = [];
     let from = 0;

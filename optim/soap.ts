@@ -29,11 +29,32 @@ import {
 } from '../engine/index.ts';
 import { qr, reorder } from '../kernels/index.ts';
 import { movingAverage, type Update } from './adam.ts';
-import { type FactorStack, gather, type SoapPlan, scatter } from './soap-plan.ts';
+import { type FactorStack, gather, MAX_PRECOND_DIM, type SoapPlan, scatter } from './soap-plan.ts';
 
-/** Steps between refreshes of the eigenbases. */
+/** Steps between refreshes of the eigenbases, unless stated. */
 export const REFRESH_EVERY = 2;
 export const SOAP_EPSILON = 1e-8;
+
+/** What SOAP takes besides Adam's settings, under the names of its published code. */
+export interface SoapOptions {
+  /** Steps between refreshes of the eigenbases. */
+  readonly preconditionFrequency: number;
+  /** Share of the old factors in their averages. */
+  readonly shampooBeta: number;
+  /** Share of the weights, times the learning rate, that a step takes away after its update. */
+  readonly weightDecay: number;
+  /** Sides of matrices that are longer keep the identity for a basis. */
+  readonly maxPrecondDim: number;
+}
+
+/** How far {@link SoapOptions} are stated; the rest as in this project, whose published runs have no weight decay. */
+export const soapOptions = (betas: readonly [number, number], given: Partial<SoapOptions> = {}): SoapOptions => ({
+  preconditionFrequency: REFRESH_EVERY,
+  shampooBeta: betas[1],
+  weightDecay: 0,
+  maxPrecondDim: MAX_PRECOND_DIM,
+  ...given,
+});
 
 /** What the optimizer's pieces share: theta's name and shape, the plan. */
 interface Stack {
@@ -43,7 +64,7 @@ interface Stack {
 }
 
 interface Context extends Stack {
-  /** [3]: beta1, beta2, epsilon. */
+  /** [3]: beta1, beta2, epsilon; or [5]: then Shampoo's beta and the weight decay. */
   readonly settings: Var;
 }
 
@@ -51,6 +72,9 @@ interface Context extends Stack {
 const firstMoment = ({ name, theta }: Stack) => input(theta.tape, `${name}.mQ`, theta.shape);
 
 const setting = ({ settings }: Context, k: number) => index(settings, 0, k);
+const [SHAMPOO_BETA, WEIGHT_DECAY] = [3, 4];
+/** Whether the settings say what Shampoo's beta and the weight decay are: beta2 and none, unless they do. */
+const isLong = ({ settings }: Context) => settings.shape[0]! > SHAMPOO_BETA;
 const factorInput = ({ name, theta }: Stack, kind: 'L' | 'Q', { size, count }: FactorStack) =>
   input(theta.tape, `${name}.${kind}.${size}`, [count, size, size]);
 
@@ -91,16 +115,16 @@ function unproject(X: Var, { left, right }: Sides): Var {
   return right ? matmul(half, right, { tb: true }) : half;
 }
 
-/** L <- b2 L + (1-b2) G G^T, R <- b2 R + (1-b2) G^T G for every factor stack; `gradients` by group. */
+/** L <- b L + (1-b) G G^T, R <- b R + (1-b) G^T G with Shampoo's beta, for every factor stack; `gradients` by group. */
 function averagedFactors(context: Context, factors: readonly Var[], gradients: readonly Var[]): Var[] {
-  const beta2 = setting(context, 1);
+  const beta = setting(context, isLong(context) ? SHAMPOO_BETA : 1);
   return context.plan.factors.map(({ sides, size }, k) => {
     const products = sides.map(({ group, side, count }) => {
       const G = gradients[group]!;
       const product = side === 'left' ? matmul(G, G, { tb: true }) : matmul(G, G, { ta: true });
       return reshape(product, [count, size, size]);
     });
-    return movingAverage(beta2, factors[k]!, concat(products, 0));
+    return movingAverage(beta, factors[k]!, concat(products, 0));
   });
 }
 
@@ -135,8 +159,8 @@ export function soapStart(name: string, theta: Var, g: Var, settings: Var, plan:
 
 /**
  * A later call: theta <- theta - lr sqrt(1-b2^t)/(1-b1^t) Q_L [m / (sqrt(v) + eps)] Q_R^T, then the factors' averages.
- * `lr` broadcasts to [B,P]. State, zero at first: mQ, v [B,P] in the eigenbasis, c [2] (1-b1^t, 1-b2^t) and the factors
- * `name.L.SIZE`; the bases `name.Q.SIZE` are inputs, turned by {@link soapRefresh}.
+ * `lr` broadcasts to [B,P]. A weight decay d ends the step with theta <- theta - lr d theta. State, zero at first: mQ, v [B,P]
+ * in the eigenbasis, c [2] (1-b1^t, 1-b2^t) and the factors `name.L.SIZE`; the bases `name.Q.SIZE` are inputs, turned by {@link soapRefresh}.
  */
 export function soap(name: string, theta: Var, g: Var, lr: Var, settings: Var, plan: SoapPlan): Update {
   const context: Context = { name, theta, plan, settings };
@@ -160,7 +184,9 @@ export function soap(name: string, theta: Var, g: Var, lr: Var, settings: Var, p
       plan.groups.map((group, k) => unproject(gather(direction, group), sidesOf(context, k, bases))),
     );
     const rate = mul(lr, div(sqrt(index(nextC, 0, 1)), index(nextC, 0, 0)));
-    const moved = sub(theta, mul(rate, scatter(back, plan.groups, direction)));
+    const updated = sub(theta, mul(rate, scatter(back, plan.groups, direction)));
+    const decay = isLong(context) ? mul(lr, setting(context, WEIGHT_DECAY)) : undefined;
+    const moved = decay ? sub(updated, mul(decay, updated)) : updated;
     const averages = tape.scope('factors', () => averagedFactors(context, factors, gradients));
     const own: Update = {
       inputs: {

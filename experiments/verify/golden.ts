@@ -1,6 +1,7 @@
 /** Golden cases: reference data from outside, checked before it is used. */
 import { z } from 'zod';
 import { UserError } from '../../engine/index.ts';
+import { MAX_PRECOND_DIM } from '../../optim/index.ts';
 import type { Layer, NetworkWeights } from '../../systems/initialise.ts';
 import { parseSafetensors, SafetensorsError, type Tensor } from '../disk/safetensors-bytes.ts';
 
@@ -50,6 +51,7 @@ const soapSchema = z.object({
   eps: z.number(),
   preconditionFrequency: count,
   weightDecay: z.number(),
+  maxPrecondDim: count.default(MAX_PRECOND_DIM),
   biasCorrection: z.boolean(),
   steps: count,
 });

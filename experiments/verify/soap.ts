@@ -1,6 +1,6 @@
 /** SOAP against a golden sequence of gradients: through its GPU programs and through the float64 interpreter. */
 import { compile, evaluate, graphOf, input, newTape, Program, type Source, sizeOf } from '../../engine/index.ts';
-import { eigenvectors, planSoap, REFRESH_EVERY, soap, soapRefresh, soapStart } from '../../optim/index.ts';
+import { eigenvectors, planSoap, soap, soapRefresh, soapStart } from '../../optim/index.ts';
 import type { Backend } from '../training/trainer.ts';
 import type { SoapCase } from './golden.ts';
 
@@ -14,13 +14,17 @@ interface Machine {
 
 type Sources = Readonly<Record<'start' | 'step' | 'refresh', Source>>;
 
-function sources({ shape: [rows, columns] }: SoapCase): Sources {
-  const plan = planSoap(1, [{ at: 0, rows, columns }]);
+const planOf = ({ shape: [rows, columns], maxPrecondDim }: SoapCase) =>
+  planSoap(1, [{ at: 0, rows, columns }], maxPrecondDim);
+
+function sources(golden: SoapCase): Sources {
+  const [rows, columns] = golden.shape;
+  const plan = planOf(golden);
   const on = () => {
     const tape = newTape();
     const theta = input(tape, 'W', [1, rows * columns]);
     const g = input(tape, 'g', [1, rows * columns]);
-    const settings = input(tape, 'settings', [3]);
+    const settings = input(tape, 'settings', [5]);
     return { theta, g, settings, lr: input(tape, 'lr', [1, 1]) };
   };
   const [a, b, c] = [on(), on(), on()];
@@ -79,23 +83,21 @@ function interpreted(all: Sources): Machine {
 
 /** Largest over the steps of ||W_t - ref|| / ||ref - W_0||. */
 async function follow(machine: Machine, golden: SoapCase): Promise<number> {
-  const { shape, lr, betas, eps, gradients, weights, W0 } = golden;
-  const sizes = [...new Set(shape)].filter((size) => size > 1);
+  const { lr, betas, eps, shampooBeta, weightDecay, preconditionFrequency, gradients, weights, W0 } = golden;
+  const { factors } = planOf(golden);
   machine.write('W', W0);
   machine.write('lr', [lr]);
-  machine.write('settings', [...betas, eps]);
+  machine.write('settings', [...betas, eps, shampooBeta, weightDecay]);
   let worst = 0;
   for (const [k, gradient] of gradients.entries()) {
     machine.write('g', gradient);
     if (k === 0) {
       await machine.run('start');
-      for (const size of sizes) {
-        const factors = await machine.read(`W.L.${size}`);
-        machine.write(`W.Q.${size}`, eigenvectors(factors, factors.length / size ** 2, size));
-      }
+      for (const { size, count } of factors)
+        machine.write(`W.Q.${size}`, eigenvectors(await machine.read(`W.L.${size}`), count, size));
     } else {
       await machine.run('step');
-      if (k % REFRESH_EVERY === 0) await machine.run('refresh');
+      if (k % preconditionFrequency === 0) await machine.run('refresh');
     }
     const W = await machine.read('W');
     const moved = distance(weights[k]!, W0);

@@ -109,21 +109,38 @@ describe('torch-init', () => {
 });
 
 describe('SOAP sequences', () => {
-  it.each(['soap-square-16', 'soap-square-64'])('%s is followed by the GPU and by the interpreter', async (name) => {
-    const result = await run(join(golden, `${name}.json`));
-    expect(failed(result)).toEqual([]);
-    expect(result.quantities.map(({ name: own }) => own.split(':')[0])).toEqual(['interpreter', 'gpu']);
-    // Far within the tolerance of 1e-3: float32 itself leads this far from float64.
-    for (const { relativeError } of result.quantities) expect(relativeError).toBeLessThan(2e-5);
-  });
+  it.each(['soap-square-16', 'soap-square-64', 'soap-options-16', 'soap-one-sided-8x24'])(
+    '%s is followed by the GPU and by the interpreter',
+    async (name) => {
+      const result = await run(join(golden, `${name}.json`));
+      expect(failed(result)).toEqual([]);
+      expect(result.quantities.map(({ name: own }) => own.split(':')[0])).toEqual(['interpreter', 'gpu']);
+      // Far within the tolerance of 1e-3: float32 itself leads this far from float64.
+      for (const { relativeError } of result.quantities) expect(relativeError).toBeLessThan(2e-5);
+    },
+  );
 
-  it('is refused with weights that are off, or settings that are not those published', async () => {
+  it('is refused with weights or settings that are off, or of a kind that is not built', async () => {
     const off = tampered('soap-square-16', () => {}, { name: 'W/9', at: 5 });
     expect(failed(await run(off))).toHaveLength(2);
     const other = tampered('soap-square-16', (data) => {
       data['preconditionFrequency'] = 7;
     });
-    await expect(run(other)).rejects.toThrow('preconditionFrequency 2');
+    expect(failed(await run(other))).toHaveLength(2);
+    for (const [name, value] of [
+      ['shampooBeta', 0.9],
+      ['weightDecay', 0.06],
+      ['maxPrecondDim', 8],
+    ] as const) {
+      const changed = tampered('soap-options-16', (data) => {
+        data[name] = value;
+      });
+      expect([name, failed(await run(changed)).length]).toEqual([name, 2]);
+    }
+    const uncorrected = tampered('soap-square-16', (data) => {
+      data['biasCorrection'] = false;
+    });
+    await expect(run(uncorrected)).rejects.toThrow('only SOAP with bias correction is built');
     const wide = tampered('soap-square-16', (data) => {
       data['shape'] = [8, 32];
     });
