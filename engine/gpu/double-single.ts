@@ -48,6 +48,7 @@ export function doubleSingle(spelling: Spelling): Arithmetic {
       const name = unary[op] ?? binary[op];
       if (name) return `${name}(${x.join(', ')})`;
       if (op === 'neg') return `(-${x[0]})`;
+      if (op === 'detach') return x[0]!;
       if (op === 'less') return `select(vec2f(), vec2f(1.0, 0.0), ds_less(${x[0]}, ${x[1]}))`;
       if (op === 'where') return `select(${x[2]}, ${x[1]}, ${x[0]}.x != 0.0)`;
       throw new TypeError(`${op} has no double-single spelling`);

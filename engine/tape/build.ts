@@ -58,6 +58,9 @@ export const cos = (x: Var): Var => x.tape.append('cos', [x], {});
 export const tanh = (x: Var): Var => x.tape.append('tanh', [x], {});
 export const sqrt = (x: Var): Var => x.tape.append('sqrt', [x], {});
 
+/** x, with a derivative of zero: what it is computed from is taken for a constant. */
+export const detach = (x: Var): Var => x.tape.append('detach', [x], {});
+
 export const square = (x: Var): Var => mul(x, x);
 export const abs = (x: Var): Var => where(less(x, 0), neg(x), x);
 export const sinh = (x: Var): Var => mul(0.5, sub(exp(x), exp(neg(x))));

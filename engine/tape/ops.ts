@@ -62,6 +62,7 @@ export const ops: Rows = {
     (x) => `sqrt(${x})`,
     (y) => div(0.5, y),
   ),
+  detach: { kind: 'pointwise', f64: (x: number) => x, wgsl: (x: string) => x, partials: [null] },
 
   add: binary((a, b) => a + b, '+', [one, one]),
   sub: binary((a, b) => a - b, '-', [one, (y) => build.full(y, -1)]),

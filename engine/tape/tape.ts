@@ -19,6 +19,7 @@ export type Pointwise =
   | 'cos'
   | 'tanh'
   | 'sqrt'
+  | 'detach'
   | 'add'
   | 'sub'
   | 'mul'

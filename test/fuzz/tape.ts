@@ -5,6 +5,7 @@ import {
   composite,
   concat,
   cos,
+  detach,
   div,
   exp,
   grad,
@@ -175,7 +176,7 @@ function operation(author: Author, call: Call, values: readonly Var[], random: (
   const take = (n: number) => Math.floor(random() * n);
   const recent = (n: number) => values[values.length - 1 - take(Math.min(n, values.length))]!;
   // The last two are kernels with barriers, whose shaders take llvmpipe longest to compile.
-  const kind = take(take(2) === 0 ? 22 : 20);
+  const kind = take(take(2) === 0 ? 23 : 21);
   const [a, other, given] = [recent(5), recent(5), values[take(3)]!];
   /** The other operand, in a shape that goes with the first. */
   const b = () => {
@@ -248,7 +249,9 @@ function operation(author: Author, call: Call, values: readonly Var[], random: (
       const shown = `composite('fuzzed', {}, [${author.show(a)}, ${author.show(operand)}], ([u, v]) =>`;
       return author.note(outputs[index]!, `${shown} [tanh(add(u, v)), mul(u, sin(v))])[${index}]`);
     }
-    case 20: {
+    case 20:
+      return call(mul, call(detach, call(tanh, a)), b());
+    case 21: {
       const [B, K, O, N, D] = [1 + take(2), 1 + take(4), 1 + take(4), 1 + take(6), 1 + take(2)] as number[];
       const second = take(2) === 0;
       const C = 1 + D! + (second ? 1 : 0);

@@ -6,11 +6,14 @@ import {
   concat,
   constant,
   cos,
+  detach,
   div,
   exp,
+  full,
   grad,
   index,
   input,
+  jvp,
   less,
   log,
   matmul,
@@ -91,6 +94,10 @@ const cases: Readonly<Record<OpName, readonly Case[]>> = {
   cos: unary(cos),
   tanh: unary(tanh),
   sqrt: unary(sqrt, positive),
+  // Differences cannot see that a value is taken for a constant: only what is one is compared with them.
+  detach: [
+    { name: 'a constant as a factor', f: ([x]) => mul(detach(constant(x!.tape, 3)), exp(x!)), inputs: [any(4)] },
+  ],
   add: binary(add),
   sub: binary(sub),
   mul: binary(mul),
@@ -221,6 +228,36 @@ for (const op of Object.keys(ops) as OpName[])
         checkGrads(f, inputs, { order: 2, tolerance });
       });
   });
+
+describe('detach', () => {
+  const x = [0.5, -2];
+  const of = (f: (x: Var) => Var) => numbersOf(([v]) => [f(v!)], [{ shape: [2], data: x }])[0]!;
+  const f = (v: Var) => mul(detach(exp(v)), square(v));
+
+  it('is the value, a constant to both modes at every order', () => {
+    const both = (take: (y: Var, v: Var) => Var) => of((v) => take(f(v), v));
+    const total = (y: Var) => sum(y, undefined, false);
+    const d = (y: Var, v: Var) => grad(total(y), [v])[0];
+    const tangent = (y: Var, v: Var) => jvp([y], [{ of: v, tangent: full(v, 1) }])[0];
+    expect(both((y) => y)).toEqual(x.map((v) => Math.exp(v) * v * v));
+    const slope = x.map((v) => Math.exp(v) * 2 * v);
+    expect(both(d)).toEqual(slope);
+    expect(both(tangent)).toEqual(slope);
+    // The factor in the slope is detached as well, so the second derivative is that of the square alone.
+    const bend = x.map((v) => Math.exp(v) * 2);
+    for (const first of [d, tangent])
+      for (const second of [d, tangent]) expect(both((y, v) => second(first(y, v), v))).toEqual(bend);
+    expect(both((y, v) => d(d(d(y, v), v), v))).toEqual([0, 0]);
+  });
+
+  it('is one within a composite, and through its derivative', () => {
+    const inside = (v: Var) => composite('held', {}, [v], ([a]) => [f(a!)])[0]!;
+    const total = (y: Var) => sum(y, undefined, false);
+    const gradient = of((v) => grad(total(inside(v)), [v])[0]);
+    expect(gradient).toEqual(x.map((v) => Math.exp(v) * 2 * v));
+    expect(of((v) => grad(total(grad(total(inside(v)), [v])[0]), [v])[0])).toEqual(x.map((v) => Math.exp(v) * 2));
+  });
+});
 
 describe('values at the edges of a rule', () => {
   it('shares the derivative of max evenly between equal elements', () => {
