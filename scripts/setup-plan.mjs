@@ -77,7 +77,7 @@ function backportsSource(entries) {
   return `${lines.join('\n')}\n`;
 }
 
-function aptGet(...args) {
+export function aptGet(...args) {
   return ['env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-o', 'DPkg::Lock::Timeout=120', ...args];
 }
 

@@ -1,18 +1,14 @@
 /** Runs the tests of the web page in Chromium, or says how to install it. Arguments go to vitest. */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { findChromium, remedyHere } from './chromium.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const places = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome', '/snap/bin/chromium'];
-const chromium = process.env.CHROMIUM ?? places.find(existsSync);
-
-if (!chromium || !existsSync(chromium)) {
-  const install = `${process.getuid?.() === 0 ? '' : 'sudo '}apt-get install -y chromium`;
-  const remedy = process.platform === 'linux' ? `run: ${install}; or set` : 'install it and set';
-  process.stderr.write(`test:site: there is no ${chromium ?? 'Chromium'}; ${remedy} CHROMIUM to the path of one\n`);
+const chromium = findChromium();
+if (!chromium) {
+  process.stderr.write(`test:site: ${remedyHere()}\n`);
   process.exit(2);
 }
 

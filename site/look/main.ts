@@ -1,5 +1,5 @@
 /** The page "Look inside": a formula, its derivatives, the compiler's work on them. */
-import type { Device } from '../../engine/index.ts';
+import { type Device, DeviceLostError } from '../../engine/index.ts';
 import { systemNamed, systems } from '../../systems/index.ts';
 import { onState, readState, writeState } from '../shared/address.ts';
 import { deviceOr } from '../shared/device.ts';
@@ -260,10 +260,15 @@ function drawTrace(trace: Trace): void {
   if (device)
     gpuValues(device, trace, given).then(
       (found) => {
-        if (own === drawing) valuesPlace.replaceChildren(outputsView(trace, given, exact, found));
+        if (own !== drawing) return;
+        gpuPlace.replaceChildren();
+        valuesPlace.replaceChildren(outputsView(trace, given, exact, found));
       },
       (error: Error) => {
-        if (own === drawing) gpuPlace.replaceChildren(el('p', { class: 'error' }, error.message));
+        if (own !== drawing) return;
+        const remedy = error instanceof DeviceLostError ? '; load the page again to open it' : '';
+        gpuPlace.replaceChildren(el('p', { class: 'error', role: 'status' }, `${error.message}${remedy}`));
+        valuesPlace.replaceChildren(outputsView(trace, given, exact, undefined));
       },
     );
 }

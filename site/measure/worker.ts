@@ -5,7 +5,7 @@ import { benchKernels, type KernelRow } from '../../bench/kernels.ts';
 import { measureRoofline, peakAgain, timestampsTell } from '../../bench/roofline.ts';
 import { type Clock, QUICK, THOROUGH } from '../../bench/timing.ts';
 import { ORIGINS, squares, workloads } from '../../bench/workloads.ts';
-import { type Device, openDevice } from '../../engine/index.ts';
+import { type Device, DeviceLostError, NoAdapterError, openDevice } from '../../engine/index.ts';
 import { parseGolden } from '../../experiments/verify/golden.ts';
 import { verifyCase } from '../../experiments/verify/system.ts';
 import { library } from '../../kernels/index.ts';
@@ -20,7 +20,10 @@ addEventListener('message', ({ data }: MessageEvent<Order>) => {
   opened ??= openDevice();
   opened
     .then((device) => (data.do === 'verify' ? verifyAll(device) : measure(device, data.quick)))
-    .catch((error: Error) => tell({ kind: 'failed', message: error.message }));
+    .catch((error: Error) => {
+      if (error instanceof DeviceLostError || error instanceof NoAdapterError) opened = undefined;
+      tell({ kind: 'failed', message: error.message });
+    });
 });
 
 async function measure(device: Device, quick: boolean): Promise<void> {

@@ -1,4 +1,5 @@
 /** The state of a page in its address, so that a link restores it. */
+import { byId } from './dom.ts';
 
 /** Reads the part after `#`. */
 export function readState(): URLSearchParams {
@@ -12,7 +13,16 @@ export function writeState(state: Readonly<Record<string, string | number | unde
   history.replaceState(null, '', `#${parameters}`);
 }
 
-/** Calls `apply` when the visitor follows a link to another state of this page. */
+/**
+ * Calls `apply` when the visitor follows a link to another state of this page. The link that skips to the content moves
+ * the focus and leaves the address alone, which holds the state.
+ */
 export function onState(apply: () => void): void {
   addEventListener('hashchange', apply);
+  const content = byId('main', HTMLElement);
+  content.tabIndex = -1;
+  document.querySelector('.skip')?.addEventListener('click', (event) => {
+    event.preventDefault();
+    content.focus();
+  });
 }

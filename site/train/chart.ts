@@ -1,4 +1,5 @@
 /** Lines on a canvas, in the colours of the page. */
+import { decades, ticks } from './ticks.ts';
 
 export type Colour = 0 | 1 | 2 | 3;
 
@@ -47,9 +48,12 @@ function rangeOf(series: readonly Series[], of: 'x' | 'y', usable: (value: numbe
       low = Math.min(low, value);
       high = Math.max(high, value);
     }
-  if (low > high) return [0, 1];
+  if (low > high) return of === 'y' ? [0.1, 1] : [0, 1];
   return low === high ? [low - 0.5, high + 0.5] : [low, high];
 }
+
+/** Without the rounding of a sum of steps. */
+const label = (value: number) => String(Number(value.toPrecision(6)));
 
 /** Two digits. */
 export const short = (value: number) => (value === 0 ? '0' : String(Number(value.toPrecision(2))));
@@ -57,37 +61,39 @@ export const short = (value: number) => (value === 0 ? '0' : String(Number(value
 /** Lines over x; `log`: y by its logarithm, what is not positive left out. */
 export function drawLines(canvas: HTMLCanvasElement, series: readonly Series[], { log = false } = {}): void {
   const ready = prepared(canvas);
-  if (!ready) return;
+  if (!ready || series.every(({ x }) => x.length === 0)) return;
   const { context, width } = ready;
   const style = getComputedStyle(canvas);
   const usable = (value: number) => Number.isFinite(value) && (!log || value > 0);
   const to = log ? Math.log10 : (value: number) => value;
-  const [x0, x1] = rangeOf(series, 'x', Number.isFinite);
-  const [low, high] = rangeOf(series, 'y', usable);
-  const [y0, y1] = log ? [Math.floor(to(low)), Math.max(Math.ceil(to(high)), Math.floor(to(low)) + 1)] : [low, high];
-  const x = (value: number) => MARGIN.left + ((value - x0) / (x1 - x0)) * (width - MARGIN.left - MARGIN.right);
+  const across = rangeOf(series, 'x', Number.isFinite);
+  const found = rangeOf(series, 'y', usable);
+  const marks = log ? decades(...found) : ticks(...found, 5);
+  const [low, high] = log ? [Math.min(found[0], marks[0]!), Math.max(found[1], marks.at(-1)!)] : found;
+  const share = (value: number, [from, until]: readonly [number, number]) => (value - from) / (until - from);
+  const x = (value: number) => MARGIN.left + share(value, across) * (width - MARGIN.left - MARGIN.right);
   const y = (value: number) =>
-    HEIGHT - MARGIN.bottom - ((to(value) - y0) / (y1 - y0)) * (HEIGHT - MARGIN.top - MARGIN.bottom);
+    HEIGHT - MARGIN.bottom - share(to(value), [to(low), to(high)]) * (HEIGHT - MARGIN.top - MARGIN.bottom);
 
   context.font = '11px system-ui, sans-serif';
   context.fillStyle = style.getPropertyValue('--muted').trim();
   context.strokeStyle = style.getPropertyValue('--line').trim();
-  const steps = log ? Math.min(6, y1 - y0) : 4;
-  for (let k = 0; k <= steps; k++) {
-    const at = y0 + ((y1 - y0) * k) / steps;
-    const value = log ? 10 ** at : at;
-    const place = HEIGHT - MARGIN.bottom - (k / steps) * (HEIGHT - MARGIN.top - MARGIN.bottom);
+  const rule = (from: readonly [number, number], until: readonly [number, number]) => {
     context.beginPath();
-    context.moveTo(MARGIN.left, place);
-    context.lineTo(width - MARGIN.right, place);
+    context.moveTo(...from);
+    context.lineTo(...until);
     context.stroke();
-    context.textAlign = 'right';
-    context.fillText(log ? value.toExponential(0) : short(value), MARGIN.left - 5, place + 4);
-  }
-  context.textAlign = 'left';
-  context.fillText(short(x0), MARGIN.left, HEIGHT - 8);
+  };
   context.textAlign = 'right';
-  context.fillText(short(x1), width - MARGIN.right, HEIGHT - 8);
+  for (const value of marks) {
+    rule([MARGIN.left, y(value)], [width - MARGIN.right, y(value)]);
+    context.fillText(log ? value.toExponential(0) : label(value), MARGIN.left - 5, y(value) + 4);
+  }
+  context.textAlign = 'center';
+  for (const value of ticks(...across, Math.min(6, Math.floor(width / 60)))) {
+    rule([x(value), HEIGHT - MARGIN.bottom], [x(value), HEIGHT - MARGIN.bottom + 4]);
+    context.fillText(label(value), x(value), HEIGHT - 8);
+  }
   for (const { x: xs, y: ys, colour, dashed = false } of series) {
     context.strokeStyle = colourOf(style, colour);
     context.lineWidth = 1.8;

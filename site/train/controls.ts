@@ -3,7 +3,7 @@ import { type System, systemNamed } from '../../systems/index.ts';
 import { el } from '../shared/dom.ts';
 import { gallery, paper } from '../shared/gallery.ts';
 import { clearMistake, showMistake } from '../shared/mistake.ts';
-import { type Contest, isContest, mistakeIn, parametersOf, RANGES, type Spec, systemOf } from './spec.ts';
+import { type Contest, isContest, mistakeIn, parametersOf, RANGES, type Spec } from './spec.ts';
 
 const CONTEST_NAMES: Readonly<Record<Contest, string>> = {
   soap: 'SOAP',
@@ -37,6 +37,7 @@ export function controls(current: () => Spec, change: (spec: Spec) => void): Con
   const weighting = el('select', { id: 'weighting' }, ...options(WEIGHTINGS));
   const seed = el('input', { id: 'seed', type: 'number', min: 0, max: 2 ** 32 - 1, step: 1 });
   const equations = el('div', { id: 'equations' });
+  const details = el('details', {}, el('summary', {}, 'Edit the equations'), equations);
 
   /** A slider with its value beside it. */
   const slider = (id: string, label: string, set: (spec: Spec, value: number) => Spec) => {
@@ -55,10 +56,9 @@ export function controls(current: () => Spec, change: (spec: Spec) => void): Con
       element: el('label', { class: 'field', for: id }, el('span', {}, `${label}: `, value), input),
     };
   };
-  const coupling = slider('coupling', 'Coupling', (spec, at) => ({
-    ...spec,
-    coupling: systemNamed(spec.system).coupling.values[at],
-  }));
+  /** What the slider of the coupling goes over: the published values, and the present one. */
+  let strengths: readonly number[] = [];
+  const coupling = slider('coupling', 'Coupling', (spec, at) => ({ ...spec, coupling: strengths[at] }));
   const hidden = slider('depth', 'Hidden layers', (spec, value) => ({ ...spec, hidden: value }));
   const width = slider('width', 'Width', (spec, value) => ({ ...spec, width: value }));
   const points = slider('points', 'Points inside', (spec, value) => ({ ...spec, points: value }));
@@ -78,23 +78,42 @@ export function controls(current: () => Spec, change: (spec: Spec) => void): Con
     if (seed.validity.valid && seed.value !== '') change({ ...current(), seed: seed.valueAsNumber });
   });
 
+  /** A field for each residual of a system; a text that is a mistake stays in its field, and out of the spec. */
+  let fields: { readonly system: string; readonly update: (spec: Spec) => void } | undefined;
   function showEquations(spec: Spec): void {
-    equations.replaceChildren(
-      ...Object.entries(systemOf(spec).residuals).map(([name, text]) => {
-        const field = el('input', { type: 'text', value: text, id: `r-${name}`, spellcheck: 'false' });
-        const place = el('div', { class: 'error', role: 'alert', id: `mistake-${name}` });
-        field.addEventListener('change', () => {
-          const original = systemNamed(spec.system).residuals[name];
-          const { [name]: _, ...others } = current().edited;
-          const next = { ...current(), edited: field.value === original ? others : { ...others, [name]: field.value } };
-          const mistake = mistakeIn(next, name);
-          if (mistake) return showMistake(mistake, field.value, field, place);
-          clearMistake(field, place);
-          change(next);
-        });
-        return el('label', { class: 'field', for: `r-${name}` }, `${name} = 0, with ${name} =`, field, place);
-      }),
-    );
+    if (fields?.system !== spec.system) {
+      const rows = Object.entries(systemNamed(spec.system).residuals).map(([name, own]) => equation(name, own));
+      equations.replaceChildren(...rows.map((row) => row.element));
+      fields = { system: spec.system, update: (next) => rows.forEach((row) => void row.update(next)) };
+    }
+    fields.update(spec);
+  }
+
+  function equation(name: string, own: string): { element: HTMLElement; update: (spec: Spec) => void } {
+    const field = el('input', { type: 'text', id: `r-${name}`, spellcheck: 'false' });
+    const place = el('div', { class: 'error', role: 'alert', id: `mistake-${name}` });
+    let shown: string | undefined;
+    const told = (spec: Spec): boolean => {
+      const mistake = mistakeIn(spec, name);
+      if (mistake) showMistake(mistake, field.value, field, place);
+      else clearMistake(field, place);
+      return mistake !== undefined;
+    };
+    field.addEventListener('change', () => {
+      const { [name]: _, ...others } = current().edited;
+      const next = { ...current(), edited: field.value === own ? others : { ...others, [name]: field.value } };
+      if (!told(next)) change(next);
+    });
+    return {
+      element: el('label', { class: 'field', for: `r-${name}` }, `${name} = 0, with ${name} =`, field, place),
+      update(spec) {
+        const text = spec.edited[name] ?? own;
+        if (text === shown) return;
+        shown = text;
+        field.value = text;
+        if (told(spec)) details.open = true;
+      },
+    };
   }
 
   const element = el(
@@ -109,7 +128,7 @@ export function controls(current: () => Spec, change: (spec: Spec) => void): Con
     width.element,
     points.element,
     el('label', { class: 'field', for: 'seed' }, 'Seed', seed),
-    el('details', {}, el('summary', {}, 'Edit the equations'), equations),
+    details,
   );
 
   return {
@@ -122,8 +141,9 @@ export function controls(current: () => Spec, change: (spec: Spec) => void): Con
       weighting.value = spec.weighting;
       seed.value = String(spec.seed);
       const strength = parametersOf(spec)[sets[0]!] ?? 0;
-      coupling.input.dataset['values'] = values.map((value) => `${parameter} = ${value}`).join(',');
-      const nearest = values.reduce((a, b) => (Math.abs(b - strength) < Math.abs(a - strength) ? b : a), values[0]!);
+      const grows = values[0]! <= values.at(-1)! ? 1 : -1;
+      strengths = [...new Set([...values, strength])].sort((a, b) => grows * (a - b));
+      coupling.input.dataset['values'] = strengths.map((value) => `${parameter} = ${value}`).join(',');
       const inside = Object.values(own.points(parametersOf(spec), spec.seed)['interior']!)[0]!.length;
       const set = (slide: typeof hidden, low: number, high: number, value: number, step = 1) => {
         Object.assign(slide.input, { min: String(low), max: String(high), step: String(step) });
@@ -131,7 +151,7 @@ export function controls(current: () => Spec, change: (spec: Spec) => void): Con
         slide.say();
       };
       coupling.element.hidden = values.length === 0;
-      set(coupling, 0, values.length - 1, values.indexOf(nearest));
+      set(coupling, 0, strengths.length - 1, strengths.indexOf(strength));
       set(hidden, ...RANGES.hidden, spec.hidden);
       set(width, RANGES.width[0], RANGES.width[1], spec.width, 4);
       set(points, RANGES.points[0], Math.max(inside, 400), spec.points ?? inside, 10);

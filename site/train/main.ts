@@ -18,11 +18,13 @@ let worker: Worker | undefined;
 let prepared: Prepared | undefined;
 let figures: Figures | undefined;
 let running = false;
+/** Numbers the runs: what is reported of an earlier one no longer matters. */
+let run = 0;
 const standings = new Map<Method, Standing>();
 const histories = new Map<Method, { epoch: number[]; error: number[]; loss: number[] }>();
 
 const play = el('button', { type: 'button', class: 'main', disabled: true, onclick: toggle }, 'Train');
-const step = el('button', { type: 'button', disabled: true, onclick: () => order({ do: 'step' }) }, 'One step');
+const step = el('button', { type: 'button', disabled: true, onclick: oneStep }, 'One step');
 const reset = el('button', { type: 'button', disabled: true, onclick: () => change(spec) }, 'Reset');
 const saves = el('span', { class: 'controls' });
 const status = el('p', { class: 'status', role: 'status', id: 'status' });
@@ -62,7 +64,8 @@ function order(what: Order, hand: Transferable[] = []): void {
 function layOut(now: Prepared): void {
   figures = figuresFor(now, fieldPlace, residualPlace);
   const canvases = figures.pictures;
-  if (Object.keys(canvases).length > 0) order({ do: 'draw', canvases }, Object.values(canvases));
+  if (Object.keys(canvases).length > 0) order({ do: 'draw', run, canvases }, Object.values(canvases));
+  draw();
 }
 
 function change(next: Spec): void {
@@ -72,20 +75,35 @@ function change(next: Spec): void {
   prepare();
 }
 
+/** Asks for the run of the spec, from its start. Without a GPU the recorded results stay as they are. */
 function prepare(): void {
-  prepared = undefined;
+  if (!worker) return;
+  run++;
   standings.clear();
   histories.clear();
-  setRunning(false);
-  for (const button of [play, step, reset]) button.disabled = true;
+  setPrepared(undefined);
+  reset.disabled = true;
+  figures = undefined;
   readings.replaceChildren();
+  draw();
   status.textContent = 'Compiling..';
-  order({ do: 'prepare', spec });
+  order({ do: 'prepare', run, spec });
+}
+
+function setPrepared(now: Prepared | undefined): void {
+  prepared = now;
+  setRunning(false);
+  saves.replaceChildren(
+    ...(now?.optimizers ?? []).map((optimizer) =>
+      el('button', { type: 'button', onclick: () => order({ do: 'save', optimizer }) }, `Download ${names[optimizer]}`),
+    ),
+  );
 }
 
 function setRunning(now: boolean): void {
   running = now;
   play.textContent = running ? 'Pause' : 'Train';
+  play.disabled = !prepared;
   step.disabled = running || !prepared;
 }
 
@@ -96,24 +114,25 @@ function toggle(): void {
   else setRunning(true);
 }
 
+/** Ends as a pause does. */
+function oneStep(): void {
+  order({ do: 'step' });
+  for (const button of [play, step]) button.disabled = true;
+}
+
 function take(report: Report): void {
+  if (report.run !== run && report.kind !== 'saved') return;
   switch (report.kind) {
+    case 'saved':
+      download(report.name, report.bytes, 'application/x-tar');
+      break;
     case 'doing':
       status.textContent = `Working: ${report.text}`;
       break;
     case 'prepared':
-      prepared = report;
+      setPrepared(report);
+      reset.disabled = false;
       status.textContent = `Ready on ${report.adapter}: ${report.dispatchesPerStep} dispatches a step.`;
-      for (const button of [play, step, reset]) button.disabled = false;
-      saves.replaceChildren(
-        ...report.optimizers.map((optimizer) =>
-          el(
-            'button',
-            { type: 'button', onclick: () => order({ do: 'save', optimizer }) },
-            `Download ${names[optimizer]}`,
-          ),
-        ),
-      );
       layOut(report);
       break;
     case 'standing':
@@ -122,16 +141,12 @@ function take(report: Report): void {
     case 'paused':
       draw();
       setRunning(false);
-      play.disabled = !prepared;
-      break;
-    case 'saved':
-      download(report.name, report.bytes, 'application/x-tar');
       break;
     case 'failed':
-      setRunning(false);
-      play.disabled = !prepared;
-      status.textContent = `Stopped: ${report.message}`;
+      if (report.lost) setPrepared(undefined);
+      else setRunning(false);
       reset.disabled = false;
+      status.textContent = `Stopped: ${report.message}`;
   }
 }
 
@@ -159,8 +174,7 @@ function drawSoon(): void {
 
 function draw(): void {
   const all = [...standings.values()];
-  if (all.length === 0) return;
-  drawReadings(all);
+  if (all.length > 0) drawReadings(all);
   const lines = (of: 'error' | 'loss'): Series[] =>
     [...histories].map(([method, history]) => ({
       label: method,
@@ -225,6 +239,8 @@ const device = await deviceOr(status);
 if (device) {
   worker = new Worker(new URL('train-worker.js', import.meta.url), { type: 'module' });
   worker.addEventListener('message', ({ data }: MessageEvent<Report>) => take(data));
-  worker.addEventListener('error', ({ message }) => take({ kind: 'failed', message: message || 'the worker stopped' }));
+  worker.addEventListener('error', ({ message }) =>
+    take({ kind: 'failed', message: message || 'the worker stopped', lost: true, run }),
+  );
   prepare();
 } else showRecorded();

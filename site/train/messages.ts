@@ -3,9 +3,10 @@ import type { Method } from '../../experiments/training/hyperparameters.ts';
 import type { Spec } from './spec.ts';
 
 export type Order =
-  | { readonly do: 'prepare'; readonly spec: Spec }
+  /** A run replaces the one before; its number is in every report on it. */
+  | { readonly do: 'prepare'; readonly run: number; readonly spec: Spec }
   /** Where pictures are drawn, by {@link pictureKey}. */
-  | { readonly do: 'draw'; readonly canvases: Readonly<Record<string, OffscreenCanvas>> }
+  | { readonly do: 'draw'; readonly run: number; readonly canvases: Readonly<Record<string, OffscreenCanvas>> }
   | { readonly do: 'go' }
   | { readonly do: 'pause' }
   | { readonly do: 'step' }
@@ -44,7 +45,6 @@ export interface Standing {
 }
 
 export interface Prepared {
-  readonly kind: 'prepared';
   readonly adapter: string;
   readonly optimizers: readonly Method[];
   /** Where fields are evaluated, by coordinate: one coordinate, or two. */
@@ -57,10 +57,13 @@ export interface Prepared {
   readonly dispatchesPerStep: number;
 }
 
-export type Report =
+export type News =
   | { readonly kind: 'doing'; readonly text: string }
-  | Prepared
+  | ({ readonly kind: 'prepared' } & Prepared)
   | { readonly kind: 'standing'; readonly standing: Standing }
   | { readonly kind: 'paused' }
   | { readonly kind: 'saved'; readonly name: string; readonly bytes: Uint8Array<ArrayBuffer> }
-  | { readonly kind: 'failed'; readonly message: string };
+  /** `lost`: nothing of the run is left to go on with or to save. */
+  | { readonly kind: 'failed'; readonly message: string; readonly lost: boolean };
+
+export type Report = News & { readonly run: number };

@@ -60,10 +60,24 @@ export const START: Spec = {
   edited: {},
 };
 
-/** The whole numbers of an address that are in range; else what is there already. */
-function within(text: string | null, low: number, high: number, usual: number): number {
-  const value = Number(text ?? Number.NaN);
-  return Number.isInteger(value) && value >= low && value <= high ? value : usual;
+/** The whole number of an address, if it is in range. */
+function within(text: string | null, low: number, high: number): number | undefined {
+  const value = /^\d{1,10}$/.test(text ?? '') ? Number(text) : Number.NaN;
+  return value >= low && value <= high ? value : undefined;
+}
+
+/** What an address says of the coupling, if the system can take it. */
+function couplingIn(system: System, text: string | null): number | undefined {
+  if (!text) return undefined;
+  // Plus 0: there is no -0 in an address.
+  const value = Number(text) + 0;
+  try {
+    resolveParameters(system, { [system.coupling.parameter]: value });
+    return value;
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
+    throw error;
+  }
 }
 
 export const RANGES = { hidden: [1, 6], width: [4, 128], points: [10, 2000] } as const;
@@ -77,24 +91,23 @@ export function specOf(address: URLSearchParams): Spec {
   } catch {
     return START;
   }
-  const coupling = Number(address.get('coupling') ?? Number.NaN);
   const asked = address.get('optimizer');
   const { architecture } = system;
-  const edited = [...address].filter(([key, text]) => {
-    const residual = key.replace(/^r\./, '');
-    return key.startsWith('r.') && residual in system.residuals && system.residuals[residual] !== text;
+  const edited = [...address].flatMap(([key, text]) => {
+    const residual = key.startsWith('r.') ? key.slice('r.'.length) : '';
+    return Object.hasOwn(system.residuals, residual) && system.residuals[residual] !== text ? [[residual, text]] : [];
   });
   return {
     system: system.name,
-    coupling: Number.isFinite(coupling) ? coupling : undefined,
-    hidden: within(address.get('depth'), ...RANGES.hidden, architecture.hidden),
-    width: within(address.get('width'), ...RANGES.width, architecture.width),
-    points: address.has('points') ? within(address.get('points'), ...RANGES.points, RANGES.points[0]) : undefined,
+    coupling: couplingIn(system, address.get('coupling')),
+    hidden: within(address.get('depth'), ...RANGES.hidden) ?? architecture.hidden,
+    width: within(address.get('width'), ...RANGES.width) ?? architecture.width,
+    points: within(address.get('points'), ...RANGES.points),
     optimizers: isContest(asked) ? asked : START.optimizers,
     weighting:
       (['none', 'grad-norm', 'lra'] as const).find((each) => each === address.get('weighting')) ?? START.weighting,
-    seed: within(address.get('seed'), 0, 2 ** 32 - 1, START.seed),
-    edited: Object.fromEntries(edited.map(([key, text]) => [key.slice(2), text])),
+    seed: within(address.get('seed'), 0, 2 ** 32 - 1) ?? START.seed,
+    edited: Object.fromEntries(edited),
   };
 }
 

@@ -1,12 +1,14 @@
 /** Trains beside the page, a slice of time for each contestant in turn; orders are heard between the slices. */
-import { ArithmeticError, type Device, DeviceLostError, openDevice } from '../../engine/index.ts';
+import { ArithmeticError, type Device, DeviceLostError, NoAdapterError, openDevice } from '../../engine/index.ts';
 import { Contestant } from './contestant.ts';
-import type { Order, Report } from './messages.ts';
+import type { News, Order, Report } from './messages.ts';
 import { type Pictures, picturesOf } from './pictures.ts';
 import { Painter } from './plane.ts';
 import { contests } from './spec.ts';
 
-const tell = (report: Report) => postMessage(report);
+/** The run that reports are about. */
+let run = 0;
+const tell = (news: News) => postMessage({ ...news, run } satisfies Report);
 
 let opened: Promise<Device> | undefined;
 let painter: Promise<Painter> | undefined;
@@ -15,23 +17,26 @@ let pictures: Pictures = new Map();
 let running = false;
 /** Whether slices are being trained; one order to go too many starts no second round of them. */
 let training = false;
+/** The run that the page wants: one that it wants no longer is not compiled to its end. */
+let wanted = 0;
 /** Orders one after the other: none begins before the one before has ended. */
 let queue: Promise<void> = Promise.resolve();
 
 addEventListener('message', ({ data }: MessageEvent<Order>) => {
   if (data.do === 'pause' || data.do === 'prepare') running = false;
+  if (data.do === 'prepare') wanted = data.run;
   queue = queue.then(() => obey(data)).catch(fail);
 });
 
 function fail(error: Error): void {
   running = false;
-  if (error instanceof DeviceLostError) {
+  if (error instanceof DeviceLostError || error instanceof NoAdapterError) {
     opened = undefined;
     painter = undefined;
     forget();
   }
   const remedy = error instanceof ArithmeticError ? `; ${error.remedy}` : '';
-  tell({ kind: 'failed', message: `${error.message}${remedy}` });
+  tell({ kind: 'failed', message: `${error.message}${remedy}`, lost: contestants.length === 0 });
 }
 
 async function obey(order: Order): Promise<void> {
@@ -41,8 +46,8 @@ async function obey(order: Order): Promise<void> {
     case 'draw':
       return startDrawing(order);
     case 'go':
-      running = true;
-      if (!training) void keepGoing();
+      running = contestants.length > 0;
+      if (running && !training) void keepGoing();
       return;
     case 'pause':
       tell({ kind: 'paused' });
@@ -66,13 +71,21 @@ function forget(): void {
   pictures = new Map();
 }
 
-async function prepare({ spec }: Extract<Order, { do: 'prepare' }>): Promise<void> {
+async function prepare(order: Extract<Order, { do: 'prepare' }>): Promise<void> {
+  const { spec } = order;
+  run = order.run;
   forget();
   opened ??= openDevice();
   const device = await opened;
-  for (const optimizer of contests[spec.optimizers]) {
-    tell({ kind: 'doing', text: `compiling ${spec.system} with ${optimizer}` });
-    contestants.push(await Contestant.create(device, spec, optimizer));
+  try {
+    for (const optimizer of contests[spec.optimizers]) {
+      if (run !== wanted) return forget();
+      tell({ kind: 'doing', text: `compiling ${spec.system} with ${optimizer}` });
+      contestants.push(await Contestant.create(device, spec, optimizer));
+    }
+  } catch (error) {
+    forget();
+    throw error;
   }
   const [{ trainer, problem, residuals }] = contestants as [Contestant];
   tell({
@@ -89,10 +102,10 @@ async function prepare({ spec }: Extract<Order, { do: 'prepare' }>): Promise<voi
 }
 
 /** Draws the plane as it is before the first step. */
-async function startDrawing({ canvases }: Extract<Order, { do: 'draw' }>): Promise<void> {
-  if (!opened || contestants.length === 0) return;
+async function startDrawing(order: Extract<Order, { do: 'draw' }>): Promise<void> {
+  if (!opened || contestants.length === 0 || order.run !== run) return;
   painter ??= Painter.create(await opened);
-  pictures = picturesOf(await painter, contestants, canvases);
+  pictures = picturesOf(await painter, contestants, order.canvases);
   for (const contestant of contestants) {
     await contestant.update();
     draw(contestant);

@@ -1,12 +1,24 @@
 /** What the page "Train" trains, as its address says it. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { configSchema, FORMAT } from '../../experiments/training/record.ts';
 import { gallery } from '../../site/shared/gallery.ts';
 import { thin } from '../../site/shared/thin.ts';
 import { colourOf } from '../../site/train/colours.ts';
-import { addressOf, contests, problemOfSpec, type Spec, START, settingsOfSpec, specOf } from '../../site/train/spec.ts';
+import {
+  addressOf,
+  contests,
+  mistakeIn,
+  parametersOf,
+  problemOfSpec,
+  type Spec,
+  START,
+  settingsOfSpec,
+  specOf,
+} from '../../site/train/spec.ts';
+import { decades, ticks } from '../../site/train/ticks.ts';
 import { systems } from '../../systems/index.ts';
 
 function link(spec: Spec): URLSearchParams {
@@ -38,6 +50,34 @@ it('is restored by a link', () => {
 it('is as at the start where an address makes no sense', () => {
   expect(specOf(new URLSearchParams('system=nobody'))).toEqual(START);
   expect(specOf(new URLSearchParams('optimizer=toString&depth=99&seed=-1&r.RX=1'))).toEqual(START);
+  for (const text of ['points=', 'points=3', 'points=many', 'coupling=', 'coupling=1e39', 'coupling=1e999', 'width= '])
+    expect(specOf(new URLSearchParams(text)), text).toEqual(START);
+  expect(specOf(new URLSearchParams('r.toString=1&r.__proto__=1&r.constructor=1&r.=1'))).toEqual(START);
+  expect(specOf(new URLSearchParams('system=nernst-planck-poisson&coupling=-1')).coupling).toBeUndefined();
+});
+
+it('is one that makes sense, whatever the address, and comes back from its own link', () => {
+  const key = fc.oneof(
+    fc.constantFrom('system', 'coupling', 'depth', 'width', 'points', 'optimizer', 'weighting', 'seed'),
+    fc.constantFrom('r.RT', 'r.__proto__', 'r.toString', '__proto__', 'r.Ru'),
+    fc.string({ maxLength: 8 }),
+  );
+  const text = fc.oneof(
+    fc.constantFrom(...[...systems, ...gallery].map(({ name }) => name), 'constructor', '__proto__'),
+    fc.constantFrom(...Object.keys(contests), 'toString', 'lra', 'none', '-0', '1e999', '0x10', '1e-45', 'NaN', ''),
+    fc.constantFrom('T.xx', 'toString(T)', '<img src=x onerror=alert(1)>', 'T^1e9', '('),
+    fc.double().map(String),
+    fc.string({ unit: 'binary' }),
+  );
+  fc.assert(
+    fc.property(fc.array(fc.tuple(key, text)), (pairs) => {
+      const spec = specOf(new URLSearchParams(new URLSearchParams(pairs).toString()));
+      for (const value of Object.values(parametersOf(spec))) expect(Number.isFinite(value)).toBe(true);
+      for (const name of Object.keys(spec.edited)) expect(mistakeIn(spec, name)?.message).not.toBe('');
+      expect(specOf(link(spec))).toEqual(spec);
+    }),
+    { numRuns: 200 },
+  );
 });
 
 it.each([...systems, ...gallery].map(({ name }) => name))(
@@ -69,4 +109,15 @@ it('keeps a history of bounded length, its end included', () => {
   expect(list).toHaveLength(11);
   thin(list, 10);
   expect(list).toEqual([0, 2, 4, 6, 8, 10]);
+});
+
+it('has round numbers at its axes', () => {
+  expect(ticks(0, 575, 5)).toEqual([0, 200, 400]);
+  expect(ticks(-0.5, 0.5, 5)).toEqual([-0.4, -0.2, 0, 0.2, 0.4].map((value) => expect.closeTo(value, 12)));
+  expect(ticks(1, 1.2, 5).length).toBeGreaterThan(3);
+  expect(decades(0.002, 3)).toEqual([0.001, 0.01, 0.1, 1, 10]);
+  expect(decades(1, 1)).toEqual([1, 10]);
+  expect(decades(1e-12, 1)).toEqual(
+    [1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2, 1].map((value) => expect.closeTo(value, 14)),
+  );
 });

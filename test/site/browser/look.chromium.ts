@@ -77,7 +77,7 @@ it('lets the tape grow node by node with the keyboard', () =>
 
 it('leads through the guided tour, step by step, with the values found on paper', () =>
   visit(browser, 'look.html', async (page) => {
-    await page.getByLabel('Guided tour').selectOption({ label: '3. Derivatives nest' });
+    await page.getByRole('combobox', { name: 'Guided tour' }).selectOption({ label: '3. Derivatives nest' });
     expect(await page.getByRole('textbox', { name: 'Formula' }).inputValue()).toBe('x^4');
     const results = page.locator('#by-hand li');
     expect(await results.allTextContents()).toEqual([
@@ -98,7 +98,7 @@ it('leads through the guided tour, step by step, with the values found on paper'
     const address = new URL(page.url());
     expect(address.hash).toContain('tour=3.2');
     await visit(browser, address.pathname.slice(1) + address.hash, async (other) => {
-      expect(await other.getByLabel('Guided tour').inputValue()).toBe('2');
+      expect(await other.getByRole('combobox', { name: 'Guided tour' }).inputValue()).toBe('2');
       expect(await other.locator('#lesson-text').textContent()).toContain('jvp walks the list forwards');
     });
     await page.getByRole('textbox', { name: 'Formula' }).fill('x*x');

@@ -86,6 +86,8 @@ it('opens the device again once it was lost', () =>
     await go(page);
     const status = () => page.locator('#status').textContent();
     await expect.poll(status, { timeout: 60_000 }).toMatch(/^Stopped: the GPU device was lost/);
+    expect(await page.getByRole('button', { name: 'Train', exact: true }).isDisabled()).toBe(true);
+    expect(await page.getByRole('button', { name: /^Download/ }).count()).toBe(0);
     await page.getByRole('button', { name: 'Reset' }).click();
     await ready(page);
     await go(page);
