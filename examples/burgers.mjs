@@ -1,6 +1,8 @@
+import { burgers } from './reference/burgers.mjs';
+
 /**
- * Viscous Burgers' equation, which steepens a sine into a shock (Raissi, Perdikaris and Karniadakis 2019). It has no
- * reference here: the run reports its losses. @type {import('tapir/systems').SystemSpec}
+ * Viscous Burgers' equation, which steepens a sine into a shock (Raissi, Perdikaris and Karniadakis 2019). The reference is
+ * Cole and Hopf's integral. @type {import('tapir/systems').SystemSpec}
  */
 export default {
   name: 'burgers',
@@ -14,5 +16,7 @@ export default {
     { at: { x: -1 }, residuals: ['u'] },
     { at: { x: 1 }, residuals: ['u'] },
   ],
-  points: { interior: 2000 },
+  points: { interior: 2000, layers: [{ at: { x: 0 }, depth: 0.1 }] },
+  exact: { u: 'u_ref' },
+  reference: ({ nu }) => ({ u_ref: ([x, t]) => burgers(nu, x, t) }),
 };

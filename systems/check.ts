@@ -119,7 +119,10 @@ function checkEquations(spec: Spec, system: System): void {
   const fields = fieldNames(spec);
   const given = [...coordinates, ...Object.keys(parameters), ...Object.keys(definitions)];
   for (const [key, text] of Object.entries(definitions)) checkUses(`definitions.${key}`, text, given);
-  for (const [key, text] of Object.entries(exact)) checkUses(`exact.${key}`, text, given);
+  const computed = Object.keys(system.reference?.(startsOf(spec)) ?? {});
+  for (const each of computed)
+    if (!each.endsWith('_ref')) fail('reference', `${each} must end in _ref, which tells what is computed`);
+  for (const [key, text] of Object.entries(exact)) checkUses(`exact.${key}`, text, [...given, ...computed]);
   for (const [key, text] of Object.entries(spec.transform)) {
     const used = checkUses(`transform.${key}`, text, [...given, OUTPUT]);
     if (!used.includes(OUTPUT)) fail(`transform.${key}`, `"${text}" does not mention N, what the network puts out`);

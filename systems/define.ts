@@ -48,6 +48,7 @@ export function defineSystem(spec: SystemSpec, options: DefineOptions = {}): Sys
     coupling: own.coupling ?? { parameter: Object.keys(parameters)[0] ?? '', values: [] },
     definitions: own.definitions,
     exact: own.exact,
+    ...(own.reference ? { reference: own.reference } : {}),
     ...(Object.keys(own.transform).length > 0 ? { transform: own.transform } : {}),
     residuals: own.residuals,
     conditions: [

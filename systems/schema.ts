@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { activationNames } from '../kernels/index.ts';
 import { nearest } from './nearest.ts';
 import { samplings } from './sampling.ts';
+import type { SystemSpec } from './spec.ts';
 
 const name = z.string().regex(/^[A-Za-z]\w*$/, 'a name is a letter, then letters, digits or _');
 const equation = z.string();
@@ -40,6 +41,12 @@ export const schema = strict({
   coupling: strict({ parameter: name, values: z.array(z.number()).min(1) }).optional(),
   definitions: z.record(name, equation).default({}),
   exact: z.record(name, equation).default({}),
+  reference: z
+    .custom<NonNullable<SystemSpec['reference']>>(
+      (value) => typeof value === 'function',
+      'it must be a function of the parameters',
+    )
+    .optional(),
   residuals: z.record(z.string(), equation),
   conditions: z
     .array(

@@ -26,6 +26,10 @@ export interface SystemSpec {
   readonly definitions?: Readonly<Record<string, string>>;
   /** Reference solution by field, as far as it is known: errors are measured against it. */
   readonly exact?: Readonly<Record<string, string>>;
+  /** Functions that no formula gives, of a point's coordinates, under names that end in `_ref`: {@link exact} may use them. */
+  reference?(
+    parameters: Readonly<Record<string, number>>,
+  ): Readonly<Record<string, (point: readonly number[]) => number>>;
   /** One loss term each: the mean of its square over the interior points. */
   readonly residuals: Readonly<Record<string, string>>;
   /**

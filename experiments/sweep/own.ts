@@ -42,7 +42,7 @@ function combinations(lists: readonly (readonly [string, readonly number[]])[]):
 export function digestOf(system: System): string {
   const points = system.points(resolveParameters(system), 0);
   return createHash('sha256')
-    .update(JSON.stringify([system, points]))
+    .update(JSON.stringify([system, points, ...(system.reference ? [String(system.reference)] : [])]))
     .digest('hex')
     .slice(0, 16);
 }
