@@ -17,7 +17,7 @@ export function measured(field, of, box, { count, noise, seed }) {
   const columns = Object.fromEntries([...Object.keys(box), field].map((name) => [name, []]));
   for (let k = 0; k < count; k++) {
     const point = Object.values(box).map(([low, high]) => low + (high - low) * random());
-    Object.keys(box).forEach((name, d) => columns[name].push(point[d]));
+    for (const [d, name] of Object.keys(box).entries()) columns[name].push(point[d]);
     const gaussian = Math.sqrt(-2 * Math.log(random())) * Math.cos(2 * Math.PI * random());
     columns[field].push(of(...point) + noise * gaussian);
   }

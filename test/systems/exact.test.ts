@@ -13,16 +13,7 @@ import {
   type System,
   systems,
 } from '../../systems/index.ts';
-import { allRemainders, type Known, parameterSets, remainders } from '../support/remainders.ts';
-
-/** A system with one sign of each of its residuals turned, one at a time. */
-function* slips({ residuals, ...system }: System): Generator<System> {
-  for (const [term, equation] of Object.entries(residuals))
-    for (const { index, 0: sign } of equation.matchAll(/[+-]/g)) {
-      const wrong = equation.slice(0, index) + (sign === '+' ? '-' : '+') + equation.slice(index + 1);
-      yield { ...system, residuals: { ...residuals, [term]: wrong } };
-    }
-}
+import { allRemainders, differences, parameterSets, remainders, slips } from '../support/remainders.ts';
 
 const byFormula = systems.filter((system) => !system.reference);
 const byNumbers = systems.filter((system) => system.reference);
@@ -69,27 +60,6 @@ describe.each(byFormula.map((system) => ({ name: system.name, system })))('$name
     expect(Object.values(found).filter((most) => most > 9e-4).length).toBe(shifted.flatMap((c) => c.residuals).length);
   });
 });
-
-/** A numerical reference with derivatives by differences of sixth order, which know nothing of the equation it solves. */
-function differences(system: System, parameters: Parameters, points: Coordinates, h: number): Known {
-  const steps = [1, 2, 3];
-  const first = [45 / 60, -9 / 60, 1 / 60];
-  const second = [270 / 180, -27 / 180, 2 / 180];
-  const N = countOf(points);
-  return Object.fromEntries(
-    Object.entries(system.reference!(parameters)).map(([name, f]) => {
-      const at = (k: number, d = 0, away = 0) =>
-        f(system.coordinates.map((c, other) => points[c]![k]! + (other === d ? away : 0)));
-      const over = (value: (k: number) => number) => Float64Array.from({ length: N }, (_, k) => value(k));
-      const slope = (k: number, d: number) =>
-        steps.reduce((sum, s, i) => sum + (first[i]! * (at(k, d, s * h) - at(k, d, -s * h))) / h, 0);
-      const bend = (k: number, d: number) =>
-        steps.reduce((sum, s, i) => sum + (second[i]! * (at(k, d, s * h) - 2 * at(k) + at(k, d, -s * h))) / h ** 2, 0);
-      const derivatives = system.coordinates.flatMap((_, d) => [over((k) => slope(k, d)), over((k) => bend(k, d))]);
-      return [name, [over((k) => at(k)), ...derivatives]];
-    }),
-  );
-}
 
 describe.each(byNumbers.map((system) => ({ name: system.name, system })))('$name', ({ system }) => {
   /** Points far enough from the ends for differences. */

@@ -1,0 +1,1 @@
+export function allenCahn(d: number, modes?: number, step?: number): (x: number, t: number) => number;

@@ -1,0 +1,1 @@
+export function burgers(nu: number, x: number, t: number, nodes?: number): number;

@@ -1,0 +1,2 @@
+type Field = (x: number, y: number) => number;
+export function cavity(viscosity: number, n?: number): { u: Field; v: Field };
