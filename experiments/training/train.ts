@@ -29,12 +29,12 @@ import {
   ofRun,
   recordFrom,
   recording,
-  resultOf,
   watchDivergence,
 } from './recorder.ts';
-import { FORMAT, type Line, type Memory, type Result, type RunRecord, type Summary } from './results.ts';
+import { FORMAT, type Line, type Memory, type RunRecord, type Summary } from './results.ts';
 import { GaussNewtonTrainer } from './second-order.ts';
 import { problemFor, type TrainSettings, UsageError } from './settings.ts';
+import { summaryOf } from './summary.ts';
 import { track } from './track.ts';
 import { type Backend, type RunTrainer, Trainer } from './trainer.ts';
 
@@ -202,35 +202,16 @@ interface Ended extends Pick<Session, 'settings' | 'out' | 'device'> {
 async function finish(folder: RunFolder, trainer: RunTrainer, ended: Ended): Promise<TrainSummary> {
   const { settings, out, device, records, outcome, stopped } = ended;
   const { system, stacks, runs } = trainer.options.problem;
-  const errors = await trainer.errors();
   const predictions = await trainer.predictions();
-  const weights = await trainer.weights();
-  const learned = (await trainer.learned?.()) ?? {};
-  const results = runs.map(({ seed }, r): Result => {
-    const now = { errors: errors[r]!, weights: byTerm(trainer.terms, weights, r), learned: ofRun(learned, r) };
-    return resultOf(seed, records[r]!, settings.score, now, trainer.fields);
-  });
-  const { optimizer, weighting, score, parameters: params } = settings;
-  const summary: TrainSummary = {
-    ...{ format: FORMAT, system: settings.system, params, optimizer, weighting, score, epochs: trainer.epoch },
-    ...results[0]!,
-    msPerStep: msPerStep(outcome.pace),
-    stackedWith: runs.length - 1,
-    dispatchesPerStep: trainer.dispatchesPerStep,
-    memory: trainer.memory,
-    adapter: device.info.name,
-    finished: new Date().toISOString(),
-    out,
-    ...(stopped === undefined ? {} : { stopped }),
-    ...(runs.length > 1 ? { runs: results } : {}),
-  };
+  const found = await summaryOf(trainer, { settings, device, records, pace: outcome.pace, stopped });
+  const summary: TrainSummary = { ...found, out };
   writeWeights(folder, stacks, await trainer.thetas(), runs);
   writeCheckpoint(folder, await trainer.snapshot(), trainer.stateShapes(), settings);
   const exact = trainer.exact(0);
   const fields = trainer.predicted.map((name) => ({
     name,
     prediction: predictions[0]![name]!,
-    ...(exact[name] ? { exact: exact[name], relativeError: errors[0]!.relative[name]! } : {}),
+    ...(exact[name] ? { exact: exact[name], relativeError: summary.final.l2[name] ?? Number.NaN } : {}),
   }));
   const history = historyPicture(trainer.terms, records[0]!);
   folder.writeFile(

@@ -13,6 +13,7 @@ import {
   watchDivergence,
 } from '../../experiments/training/recorder.ts';
 import { GaussNewtonTrainer } from '../../experiments/training/second-order.ts';
+import { summaryOf } from '../../experiments/training/summary.ts';
 import { type RunTrainer, Trainer } from '../../experiments/training/trainer.ts';
 import { library } from '../../kernels/index.ts';
 import type { Problem } from '../../systems/index.ts';
@@ -37,16 +38,25 @@ export class Contestant {
   /** Where the domain is a plane: what of it is drawn. */
   readonly fields: View | undefined;
   readonly #spec: Spec;
+  readonly #device: Device;
   readonly #record: RunRecord = emptyRecord();
   #slice = 1;
+  #pace: Outcome['pace'] = { ms: 0, steps: 0 };
 
-  private constructor(spec: Spec, optimizer: Method, trainer: RunTrainer, residuals: View, fields: View | undefined) {
+  private constructor(
+    device: Device,
+    spec: Spec,
+    optimizer: Method,
+    trainer: RunTrainer,
+    views: { readonly residuals: View; readonly fields: View | undefined },
+  ) {
+    this.#device = device;
     this.#spec = spec;
     this.optimizer = optimizer;
     this.problem = trainer.options.problem;
     this.trainer = trainer;
-    this.residuals = residuals;
-    this.fields = fields;
+    this.residuals = views.residuals;
+    this.fields = views.fields;
   }
 
   /** Throws UserErrors where the spec makes no sense, or the adapter cannot compute what the optimizer needs. */
@@ -60,7 +70,8 @@ export class Contestant {
         : await Trainer.create({ ...how, problem }, backend);
     const plane = problem.system.coordinates.length === 2;
     const residuals = await View.residuals(trainer, backend);
-    return new Contestant(spec, optimizer, trainer, residuals, plane ? await View.fields(trainer, backend) : undefined);
+    const fields = plane ? await View.fields(trainer, backend) : undefined;
+    return new Contestant(device, spec, optimizer, trainer, { residuals, fields });
   }
 
   /** Trains for a slice of time, or the steps given. Throws {@link DivergenceError}. */
@@ -83,6 +94,7 @@ export class Contestant {
       ],
     });
     if (!last) throw new DivergenceError(firstLost([this.#record], this.problem.runs) ?? 'the training stopped');
+    this.#pace = outcome.pace;
     const trained = outcome.pace.ms / outcome.pace.steps;
     const standing = await this.standing(last, msPerStep(outcome.pace));
     if (steps === undefined) {
@@ -140,21 +152,20 @@ export class Contestant {
    */
   async save(name: string): Promise<Uint8Array<ArrayBuffer>> {
     const { trainer, problem } = this;
-    const snapshot = await trainer.snapshot();
-    const settings = settingsOfSpec(this.#spec, this.optimizer, Math.max(1, trainer.epoch), trainer.kernels);
     const text = (content: string) => new TextEncoder().encode(content);
     const lines = this.#record.history.map((line) => `${JSON.stringify(line)}\n`).join('');
-    const ours = Object.keys(this.#spec.edited).length === 0 && this.#spec.points === undefined;
     const files: Record<string, Uint8Array> = {
       'weights.safetensors': encodeWeights(problem.stacks, await trainer.thetas(), problem.runs),
       'metrics.jsonl': text(lines),
-      ...(ours
-        ? {
-            'config.json': text(`${JSON.stringify({ format: FORMAT, ...settings }, null, 1)}\n`),
-            'checkpoint.safetensors': encodeCheckpoint(snapshot, trainer.stateShapes(), settings),
-          }
-        : {}),
     };
+    if (Object.keys(this.#spec.edited).length === 0 && this.#spec.points === undefined) {
+      const settings = settingsOfSpec(this.#spec, this.optimizer, Math.max(1, trainer.epoch), trainer.kernels);
+      const ended = { settings, device: this.#device, records: [this.#record], pace: this.#pace };
+      const json = (value: object) => text(`${JSON.stringify(value, null, 1)}\n`);
+      files['config.json'] = json({ format: FORMAT, ...settings });
+      files['summary.json'] = json(await summaryOf(trainer, ended));
+      files['checkpoint.safetensors'] = encodeCheckpoint(await trainer.snapshot(), trainer.stateShapes(), settings);
+    }
     return tar(Object.fromEntries(Object.entries(files).map(([file, bytes]) => [`${name}/${file}`, bytes])));
   }
 

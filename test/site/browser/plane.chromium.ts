@@ -38,15 +38,17 @@ const STATE = 'system=helmholtz&depth=1&width=8&points=20&optimizer=adam';
 const SIDE = 400;
 
 /** The pixels of a picture, row by row from the top, four bytes each. */
-function pixelsOf(page: Page, key: string): Promise<number[]> {
-  return page.locator(`canvas[data-key="${key}"]`).evaluate((picture) => {
+async function pixelsOf(page: Page, key: string): Promise<Uint8Array> {
+  const text = await page.locator(`canvas[data-key="${key}"]`).evaluate((picture) => {
     const copy = document.createElement('canvas');
     const { width, height } = picture as HTMLCanvasElement;
     Object.assign(copy, { width, height });
     const context = copy.getContext('2d')!;
     context.drawImage(picture as HTMLCanvasElement, 0, 0);
-    return [...context.getImageData(0, 0, width, height).data];
+    const { data } = context.getImageData(0, 0, width, height);
+    return btoa(Array.from(data, (byte) => String.fromCharCode(byte)).join(''));
   });
+  return Buffer.from(text, 'base64');
 }
 
 /** The networks of a run as the trainer takes them. */
@@ -72,7 +74,7 @@ function numbersOf(result: Var, inputs: Readonly<Record<string, Var>>, values: R
 }
 
 /** How far a pixel's channels are from the colour of a value, of 255. */
-function distance(pixels: readonly number[], [x, y]: readonly [number, number], value: number, scale: Scale): number {
+function distance(pixels: Uint8Array, [x, y]: readonly [number, number], value: number, scale: Scale): number {
   const colour = colourOf((value - scale[0]) / (scale[1] - scale[0]));
   const at = 4 * (y * SIDE + x);
   return Math.max(...colour.map((channel, c) => Math.abs(pixels[at + c]! - channel)));

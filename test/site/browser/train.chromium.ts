@@ -1,11 +1,14 @@
 /** "Train" in a browser. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { configSchema, type Summary, summarySchema } from '../../../experiments/training/record.ts';
+import { configSchema, summarySchema } from '../../../experiments/training/record.ts';
+import type { Summary } from '../../../experiments/training/results.ts';
+import { countOf, knownValues, parseCsv, type System, systemNamed, thermoelasticity } from '../../../systems/index.ts';
+import '../../../site/shared/gallery.ts';
 import { launch, visit } from './chromium.ts';
 import { beyond, epochOf, errorOf, go, pause, ready, SMALL, save } from './training.ts';
 
@@ -22,10 +25,21 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+const tapir = (...args: readonly string[]) =>
+  execFileSync(process.execPath, ['bin/tapir.mjs', ...args], { cwd: root, encoding: 'utf8' });
+
 /** What `tapir train` says of a run that it goes on with. */
-function resumed(system: string, run: string, epochs: number): Summary {
-  const order = ['bin/tapir.mjs', 'train', system, '--resume', run, '--epochs', String(epochs), '--json'];
-  return summarySchema.parse(JSON.parse(execFileSync(process.execPath, order, { cwd: root, encoding: 'utf8' })));
+const resumed = (system: string, run: string, epochs: number): Summary =>
+  summarySchema.parse(JSON.parse(tapir('train', system, '--resume', run, '--epochs', String(epochs), '--json')));
+
+/** Relative L2 error of a field over a line, of what `tapir predict` makes of a run. */
+function predictedError(system: System, run: string, field: string, ...options: readonly string[]): number {
+  const points = system.evaluation();
+  tapir('predict', run, '--grid', String(countOf(points)), ...options);
+  const values = parseCsv(readFileSync(join(run, 'prediction.csv'), 'utf8'))[field]!;
+  const { parameters } = configSchema.parse(JSON.parse(readFileSync(join(run, 'config.json'), 'utf8')));
+  const exact = knownValues(system, `${field}_exact`, parameters, points);
+  return Math.hypot(...values.map((value, k) => value - exact[k]!)) / Math.hypot(...exact);
 }
 
 it('trains thermoelasticity by SOAP, gradient norms balanced, below 5 % within 600 steps; tapir goes on from there', () =>
@@ -52,6 +66,10 @@ it('trains thermoelasticity by SOAP, gradient norms balanced, below 5 % within 6
     expect(history.at(-1)!.epoch).toBe(epoch + 1);
     expect([...tensors.keys()].filter((name) => name.startsWith('T/'))).toHaveLength(10);
 
+    const { l2 } = summarySchema.parse(JSON.parse(text('summary.json'))).final;
+    for (const field of ['T', 'u'])
+      expect(Math.abs(predictedError(thermoelasticity, run, field) / l2[field]! - 1)).toBeLessThan(1e-3);
+
     const summary = resumed('thermoelasticity', run, epoch + 11);
     expect(summary.epochs).toBe(epoch + 11);
     expect(summary.best.mean).toBeLessThan(0.05);
@@ -66,6 +84,10 @@ it('trains a system of the gallery by Gauss-Newton, and tapir goes on with its f
     const epoch = await epochOf(page, 'Gauss-Newton');
     const { folder: run, text } = await save(page, 'Gauss-Newton', folder);
     expect(configSchema.parse(JSON.parse(text('config.json'))).optimizer).toBe('gauss-newton');
+    const { l2 } = summarySchema.parse(JSON.parse(text('summary.json'))).final;
+    const hartmann = systemNamed('hartmann');
+    const predictedAs = predictedError(hartmann, run, 'u', '--system', 'examples/hartmann.mjs');
+    expect(Math.abs(predictedAs / l2['u']! - 1)).toBeLessThan(1e-3);
     const summary = resumed('examples/hartmann.mjs', run, epoch + 1);
     expect(summary.best.mean).toBeLessThan(0.05);
     expect(summary.epochs).toBe(epoch + 1);
