@@ -1,4 +1,4 @@
-/** Compute pipelines of dispatches, one for equal code on a device. */
+/** Compute pipelines of dispatches, one for equal code on a device, as long as it is among those used last. */
 import { GpuError } from './errors.ts';
 import type { Binding, PlannedDispatch } from './plan.ts';
 
@@ -7,6 +7,10 @@ interface Shader extends Pick<PlannedDispatch, 'scope' | 'kernel' | 'code' | 'of
   readonly bindings: readonly Pick<Binding, 'access'>[];
 }
 
+/** Pipelines that a device keeps, whether programs have them or not. */
+const KEPT = 256;
+
+/** Of each device, by code, the one used last at the end. */
 const pipelines = new WeakMap<GPUDevice, Map<string, Promise<GPUComputePipeline>>>();
 
 /** Throws {@link GpuError} with the place of a mistake in the code. */
@@ -14,7 +18,10 @@ export function pipelineOf(gpu: GPUDevice, dispatch: Shader): Promise<GPUCompute
   const known = pipelines.get(gpu) ?? new Map<string, Promise<GPUComputePipeline>>();
   pipelines.set(gpu, known);
   const pipeline = known.get(dispatch.code) ?? createPipeline(gpu, dispatch);
+  known.delete(dispatch.code);
   known.set(dispatch.code, pipeline);
+  const [oldest] = known.keys();
+  if (known.size > KEPT && oldest !== undefined) known.delete(oldest);
   return pipeline;
 }
 

@@ -52,14 +52,25 @@ let asked: NodeJS.Signals | undefined;
 /** The exit code of what was asked to stop, and did. */
 export const stoppedCode = (): number => (asked === LAST_CALL ? TRY_AGAIN : 130);
 
-/** Aborts at the first interrupt, exits at the second. */
+/**
+ * Ends the process at once by a signal. `process.exit` would wait for what the driver does at its end, and crash where that
+ * still compiles.
+ */
+function endBy(signal: NodeJS.Signals): void {
+  // Locks are given back.
+  process.emit('exit', 130);
+  process.removeAllListeners(signal);
+  process.kill(process.pid, signal);
+}
+
+/** Aborts at the first interrupt, ends the process at the second. */
 export async function interruptible<T>(use: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const stop = new AbortController();
   let first = Number.NaN;
   const interrupted = (signal: NodeJS.Signals) => {
     asked = signal;
     if (!stop.signal.aborted) first = performance.now();
-    else if (performance.now() - first > SAME_INTERRUPT_MS) process.exit(130);
+    else if (performance.now() - first > SAME_INTERRUPT_MS) endBy(signal);
     stop.abort();
   };
   for (const signal of stops) process.on(signal, interrupted);

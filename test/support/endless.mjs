@@ -44,6 +44,7 @@ if (ENDLESS_AT) {
       pass.dispatchWorkgroups(1);
       pass.end();
       submit.call(this, [encoder.finish()]);
+      process.stderr.write('endless: it has begun\n');
     }
     return submit.call(this, commands);
   };
