@@ -59,7 +59,8 @@ const size = () => {
   const system = systemNamed('thermoelasticity');
   const { interior, ends } = system.points(resolveParameters(system), 42);
   const x = Float32Array.from([...interior!['x']!, ...ends!['x']!]);
-  const architecture: Architecture = { inputs: 1, outputs: 1, ...system.architecture };
+  const { hidden, width } = system.architecture;
+  const architecture: Architecture = { inputs: 1, outputs: 1, hidden, width };
   const theta = initialThetas(seeded(system, resolveParameters(system), [42]))['theta']!;
   const B = system.networks.length;
   return {

@@ -11,10 +11,8 @@ export default {
   fields: ['u'],
   parameters: { d: { value: 1e-4, about: 'diffusivity', positive: true } },
   residuals: { 'Allen-Cahn': 'u.t - d*u.xx + 5*(u^3 - u)' },
-  conditions: [
-    { at: { t: 0 }, residuals: ['u - x^2*cos(pi*x)'], term: 'IC' },
-    { periodic: 'x', residuals: ['u', 'u.x'] },
-  ],
+  network: { periodic: ['x'] },
+  transform: { u: 'x^2*cos(pi*x) + t*N' },
   points: { interior: 2000 },
   exact: { u: 'u_ref' },
   reference: ({ d }) => ({ u_ref: ([x, t]) => allenCahn(d)(x, t) }),

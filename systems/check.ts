@@ -24,6 +24,8 @@ export function check(spec: Spec, system: System): void {
     checkPlace(spec, system, k);
   });
   checkPoints(spec, system);
+  for (const [k, each] of (spec.network.periodic ?? []).entries())
+    mustBeOneOf(`network.periodic[${k}]`, each, system.coordinates);
   checkEquations(spec, system);
   try {
     system.points(startsOf(spec), 0);

@@ -1,4 +1,11 @@
-export { type Architecture, layersOf, matrixBlocks, NetworkError, parameterCount } from './architecture.ts';
+export {
+  type Architecture,
+  layersOf,
+  matrixBlocks,
+  NetworkError,
+  networkKinds,
+  parameterCount,
+} from './architecture.ts';
 export { CsvError, parseCsv } from './csv.ts';
 export { type DefineOptions, defineSystem } from './define.ts';
 export { ExpressionError } from './expression.ts';

@@ -1,8 +1,8 @@
-import { type Architecture, layersOf, NetworkError, parameterCount } from './architecture.ts';
+import { type Architecture, type Fourier, layersOf, NetworkError, parameterCount } from './architecture.ts';
 
 import { MersenneTwister } from './random.ts';
 
-/** One tanh MLP: `hidden` layers of `width` units between `inputs` coordinates and `outputs` fields. */
+/** A network by name. */
 export interface NetworkSpec extends Architecture {
   readonly name: string;
 }
@@ -30,18 +30,29 @@ export function layerShapes(net: NetworkSpec): { inputs: number; outputs: number
  * Xavier-uniform weights, |W| <= sqrt(6 / (inputs + outputs)), and zero biases, equal bit for bit to those of PyTorch on
  * the CPU after `manual_seed(seed)` with the networks built in the given order. Building a network in PyTorch draws
  * default weights and biases for all its layers before the Xavier ones replace them: those words are drawn and dropped.
+ * Fourier features begin as cosines, then sines, of the same directions, whose components are normal.
  */
 export function initialise(spec: { nets: readonly NetworkSpec[]; seed: number }): NetworkWeights[] {
   const generator = new MersenneTwister(spec.seed);
   return spec.nets.map((net) => {
     generator.skip(parameterCount(net));
-    const layers = layerShapes(net).map(({ inputs, outputs }) => {
+    const layers = layerShapes(net).map(({ inputs, outputs }, k) => {
+      if (net.fourier && k === 0) return features(net.fourier, inputs, generator);
       const bound = Math.sqrt(3) * Math.sqrt(2 / (inputs + outputs));
       const W = generator.torchUniform32(outputs * inputs, -bound, bound);
       return { inputs, outputs, W, b: new Float32Array(outputs) };
     });
     return { name: net.name, layers };
   });
+}
+
+/** sin(W x + b): b is pi/2 where the feature is to be a cosine. */
+function features({ count, scale }: Fourier, inputs: number, generator: MersenneTwister): Layer {
+  const directions = Float32Array.from({ length: count * inputs }, () => scale * generator.normal());
+  const W = new Float32Array(2 * count * inputs);
+  W.set(directions);
+  W.set(directions, directions.length);
+  return { inputs, outputs: 2 * count, W, b: new Float32Array(2 * count).fill(Math.PI / 2, 0, count) };
 }
 
 /** One network's parameters as one row theta [P]: layer by layer, W then b. */

@@ -1,20 +1,9 @@
 /** Stacks of networks on a tape: parameters as rows of theta, jets up to second order through the layers. */
-import {
-  broadcast,
-  concat,
-  full,
-  mul,
-  range,
-  reshape,
-  type Shape,
-  slice,
-  stack,
-  sub,
-  type Var,
-  zeros,
-} from '../engine/index.ts';
+import { range, reshape, type Shape, slice, type Var } from '../engine/index.ts';
 import { denseJet, type JetSlot, secondOf } from '../kernels/index.ts';
 import { type Architecture, layersOf } from './architecture.ts';
+import { inputJet } from './embedding.ts';
+import { jetAlgebra } from './jet-algebra.ts';
 
 /** What jets carry besides the value. */
 export interface Jets {
@@ -30,8 +19,14 @@ export function jetsUpTo(order: 0 | 1 | 2, D: number): Jets {
   return { first, second: order === 2 ? [first.map((d) => ({ a: d, b: d, weight: 1 }))] : [] };
 }
 
-/** Weights W [B,out,in] and biases b [B,out] of each layer, as windows of theta [B,P]. */
-export function unpack(theta: Var, architecture: Architecture): { W: Var; b: Var }[] {
+/** Weights W [B,out,in] and biases b [B,out]. */
+interface Layer {
+  readonly W: Var;
+  readonly b: Var;
+}
+
+/** Every layer, as windows of theta [B,P]. */
+export function unpack(theta: Var, architecture: Architecture): Layer[] {
   const B = theta.shape[0]!;
   let at = 0;
   const take = (shape: Shape) => {
@@ -42,53 +37,51 @@ export function unpack(theta: Var, architecture: Architecture): { W: Var; b: Var
   return layersOf(architecture).map(([out, inn]) => ({ W: take([out, inn]), b: take([out]) }));
 }
 
-/**
- * Jet of the coordinates mapped to [-1,1], 2x-1 where they begin at 0 and end at 1, for points X [B,D,N]: channels
- * [B,C,D,N]. The derivative of the map enters here, so the derivatives that come out are with respect to x.
- */
-export function inputJet(X: Var, { first, second }: Jets, extents?: Architecture['extents']): Var {
-  const [B, D, N] = X.shape as [number, number, number];
-  const { tape } = X;
-  const scale = (d: number) => {
-    const [low, high] = extents?.[d] ?? [0, 1];
-    return 2 / (high - low);
-  };
-  const middle = (d: number) => {
-    const [low, high] = extents?.[d] ?? [0, 1];
-    return (low + high) / (high - low);
-  };
-  const unit = (d: number) =>
-    concat(
-      Array.from({ length: D }, (_, k) =>
-        k === d ? broadcast(full(slice(X, 1, 0, 1), scale(d)), [B, 1, N]) : zeros(tape, [B, 1, N]),
-      ),
-      1,
-    );
-  const mapped = extents
-    ? concat(
-        Array.from({ length: D }, (_, d) => sub(mul(scale(d), slice(X, 1, d, d + 1)), middle(d))),
-        1,
-      )
-    : sub(mul(2, X), 1);
-  return stack([mapped, ...first.map(unit), ...second.map(() => zeros(tape, X.shape))], 1);
-}
-
 /** Jets of the outputs, [B,C,outputs,N], of B networks with parameters theta [B,P] at points X [B,D,N]. */
 export function network(theta: Var, X: Var, architecture: Architecture, jets: Jets): Var {
   const { tape } = theta;
   const layers = unpack(theta, architecture);
+  const signal = tape.scope('points', () => inputJet(X, jets, architecture));
+  return (architecture.kind ?? 'mlp') === 'mlp'
+    ? chain(signal, layers, architecture, jets)
+    : joined(signal, layers, architecture, jets);
+}
+
+/** Layer after layer, in the form that the fused kernels hand on. */
+function chain(input: Var, layers: readonly Layer[], { activation = 'tanh', fourier }: Architecture, jets: Jets): Var {
   const D = jets.first.length;
   const second = secondOf(D, jets.second);
-  const { activation = 'tanh' } = architecture;
-  let signal = tape.scope('points', () => inputJet(X, jets, architecture.extents));
-  layers.forEach(({ W, b }, k) => {
-    const params = {
-      D,
-      second,
-      from: k === 0 ? 'linear' : activation,
-      to: k === layers.length - 1 ? 'linear' : activation,
-    } as const;
-    signal = tape.scope(`layer ${k + 1}`, () => denseJet(signal, W, b, params));
-  });
-  return signal;
+  const last = layers.length - 1;
+  const after = (k: number) => (k < 0 || k === last ? 'linear' : k === 0 && fourier ? 'sine' : activation);
+  return layers.reduce(
+    (signal, { W, b }, k) =>
+      input.tape.scope(`layer ${k + 1}`, () => denseJet(signal, W, b, { D, second, from: after(k - 1), to: after(k) })),
+    input,
+  );
+}
+
+/** Layers whose activations are combined: on the tape, with jets as they stand between affine maps that are fused. */
+function joined(
+  input: Var,
+  layers: readonly Layer[],
+  { activation = 'tanh', fourier, kind }: Architecture,
+  jets: Jets,
+): Var {
+  const { affine, activated, product, plus, oneMinus } = jetAlgebra(input.tape, jets);
+  const rest = [...layers];
+  const scoped = (of: (layer: Layer) => Var) => {
+    const layer = rest.shift()!;
+    return input.tape.scope(`layer ${layers.length - rest.length}`, () => of(layer));
+  };
+  const hiddenFrom = (signal: Var) => (layer: Layer) => activated(affine(signal, layer), activation);
+  const entering = fourier ? scoped((layer) => activated(affine(input, layer), 'sine')) : input;
+  const encodings = kind === 'modified' ? [scoped(hiddenFrom(entering)), scoped(hiddenFrom(entering))] : [];
+  let signal = entering;
+  for (let k = 0; rest.length > 1; k++) {
+    const own = scoped(hiddenFrom(signal));
+    const [U, V] = encodings;
+    if (U && V) signal = plus(product(oneMinus(own), U), product(own, V));
+    else signal = k === 0 ? own : plus(signal, own);
+  }
+  return scoped((layer) => affine(signal, layer));
 }

@@ -72,4 +72,10 @@ export class MersenneTwister {
     const low = this.next32() >>> 6;
     return (high * 2 ** 26 + low) * 2 ** -53;
   }
+
+  /** A number with mean 0 and standard deviation 1 (Box and Muller 1958). */
+  normal(): number {
+    const radius = Math.sqrt(-2 * Math.log(1 - this.numpyRand()));
+    return radius * Math.cos(2 * Math.PI * this.numpyRand());
+  }
 }

@@ -1,6 +1,7 @@
 /** What a system's definition must hold, and the defaults of what it leaves out; {@link SystemSpec} says what the keys mean. */
 import { z } from 'zod';
 import { activationNames } from '../kernels/index.ts';
+import { networkKinds } from './architecture.ts';
 import { nearest } from './nearest.ts';
 import { samplings } from './sampling.ts';
 import type { SystemSpec } from './spec.ts';
@@ -88,6 +89,9 @@ export const schema = strict({
     hidden: positive.default(4),
     width: positive.default(64),
     activation: z.enum(activationNames).optional(),
+    kind: z.enum(networkKinds).optional(),
+    fourier: strict({ count: positive.default(32), scale: z.number().positive().default(1) }).optional(),
+    periodic: z.array(name).optional(),
   }).prefault({}),
   learningRate: z.number().positive().default(1e-3),
   soapBetas: z.tuple([z.number(), z.number()]).default([0.99, 0.999]),

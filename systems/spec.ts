@@ -1,6 +1,7 @@
 /** The form in which a user writes a system, key by key. */
 import { UserError } from '../engine/index.ts';
 import type { ActivationName } from '../kernels/index.ts';
+import type { Fourier, NetworkKind } from './architecture.ts';
 import type { Sampling } from './sampling.ts';
 
 /** A definition of a system that cannot be right: the message says where in it, and what would be. */
@@ -71,7 +72,17 @@ export interface SystemSpec {
     /** Points go where residuals are large: RAD (Wu et al. 2023) with its k and c, both 1, and `pool` candidates a point, 4. */
     adaptive?: { power?: number; offset?: number; pool?: number };
   };
-  readonly network?: { hidden?: number; width?: number; activation?: ActivationName };
+  readonly network?: {
+    hidden?: number;
+    width?: number;
+    activation?: ActivationName;
+    /** How hidden layers are joined: `mlp` unless stated. */
+    kind?: NetworkKind;
+    /** Sines and cosines of `count` directions, 32, with frequencies of standard deviation `scale`, 1, enter the first layer. */
+    fourier?: Partial<Fourier>;
+    /** Coordinates that enter as sine and cosine of one period: fields are periodic in them. */
+    periodic?: string[];
+  };
   readonly learningRate?: number;
   readonly soapBetas?: [number, number];
 }

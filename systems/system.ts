@@ -1,6 +1,7 @@
 /** What a system is: equations, conditions, points and a reference to measure errors against, as data. */
 import { UserError } from '../engine/index.ts';
 import type { ActivationName } from '../kernels/index.ts';
+import type { Fourier, NetworkKind } from './architecture.ts';
 
 export interface PhysicalParameter {
   readonly value: number;
@@ -17,6 +18,12 @@ export interface NetworkShape {
   readonly width: number;
   /** Of the hidden layers; tanh unless stated. */
   readonly activation?: ActivationName | undefined;
+  /** How they are joined; `mlp`, one after the other, unless stated. */
+  readonly kind?: NetworkKind | undefined;
+  /** Features between the coordinates and the first hidden layer; none unless stated. */
+  readonly fourier?: Fourier | undefined;
+  /** Coordinates that enter as sine and cosine of one period, from where they begin to where they end. */
+  readonly periodic?: readonly string[] | undefined;
 }
 
 export type Parameters = Readonly<Record<string, number>>;

@@ -4,6 +4,7 @@ import { ExpressionError, express } from './expression.ts';
 import { flatten, initialise } from './initialise.ts';
 import { LEARNED, learnedNames } from './learned.ts';
 import { type DataInput, nameOf, type Problem, type Run } from './problem.ts';
+import { architectureOf } from './stack.ts';
 import { type Coordinates, countOf, type NetworkShape, type Parameters, type System } from './system.ts';
 
 /**
@@ -80,8 +81,7 @@ export function initialTheta(
   shape: NetworkShape,
   seed: number,
 ): NetworkRows {
-  const inputs = system.coordinates.length;
-  const nets = system.networks.map(({ name, fields }) => ({ name, inputs, outputs: fields.length, ...shape }));
+  const nets = system.networks.map(({ name, fields }) => ({ name, ...architectureOf(system, shape, fields.length) }));
   return Object.fromEntries(initialise({ nets, seed }).map((net) => [net.name, flatten(net)]));
 }
 

@@ -19,7 +19,7 @@ import {
   simplify,
 } from '../../engine/index.ts';
 import type { AdamSettings } from '../../optim/index.ts';
-import { inputValues, type Run, type Stack } from '../../systems/index.ts';
+import { inputValues, layersOf, type Run, type Stack } from '../../systems/index.ts';
 import type { Backend } from '../training/trainer.ts';
 import { exactLargest, jetsOf } from './exact.ts';
 import {
@@ -232,7 +232,7 @@ export class NtkMeter {
         const J: Tall = { rows: M, columns: size, data: data.slice(f * M * size, (f + 1) * M * size) };
         samples[k]!.push(sampled(J, Math.ceil(SAMPLE * M)));
         parts[k]!.push(reduceRows(J));
-        if (layer.at.layer === layer.stack.architecture.hidden)
+        if (layer.at.layer === layersOf(layer.stack.architecture).length - 1)
           jets[k] = jetsOf(layer.deltas.shape, signals[names.deltas]!, f);
       }
     }

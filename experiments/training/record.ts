@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { activationNames } from '../../kernels/index.ts';
 import { blockings } from '../../optim/index.ts';
-import { inFloat32 } from '../../systems/index.ts';
+import { inFloat32, networkKinds } from '../../systems/index.ts';
 import { methods, optimizers, precisions, weightings } from './hyperparameters.ts';
 import { type Config, FORMAT, type Line, type RunRecord, type Summary, scores, variants } from './results.ts';
 
@@ -34,6 +34,9 @@ export const networkSchema = z.object({
   hidden: z.int().positive(),
   width: z.int().positive(),
   activation: z.enum(activationNames).optional(),
+  kind: z.enum(networkKinds).optional(),
+  fourier: z.object({ count: z.int().positive(), scale: z.number().positive() }).optional(),
+  periodic: z.array(z.string()).readonly().optional(),
 });
 
 /** Numbers that float32 holds. */
