@@ -1,7 +1,7 @@
 /** How points enter a network: coordinates mapped to [-1,1], or as sine and cosine of one period, with their derivatives. */
 import { add, broadcast, concat, cos, full, mul, sin, slice, stack, sub, type Var, zeros } from '../engine/index.ts';
 import type { Architecture } from './architecture.ts';
-import type { Jets } from './network.ts';
+import type { Jets } from './jets.ts';
 
 type Extent = readonly [low: number, high: number];
 /** The unit square is mapped by 2x - 1. */

@@ -6,7 +6,8 @@ import { add, broadcast, concat, constant, index, jvp, reshape, type Var } from 
 import type { JetSlot, Term } from '../kernels/index.ts';
 import { parameterCount } from './architecture.ts';
 import { ExpressionError, namesIn } from './expression.ts';
-import { type Jets, jetsUpTo, network } from './network.ts';
+import { type Jets, jetsUpTo } from './jets.ts';
+import { network } from './network.ts';
 import type { Problem } from './problem.ts';
 import { fieldsOf, type System } from './system.ts';
 

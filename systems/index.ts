@@ -10,6 +10,7 @@ export { CsvError, parseCsv } from './csv.ts';
 export { type DefineOptions, defineSystem } from './define.ts';
 export { ExpressionError } from './expression.ts';
 export { type Layer, type NetworkWeights, unflatten } from './initialise.ts';
+export { type Jets, jetsUpTo } from './jets.ts';
 export { LEARNED, learnedNames, learnedValues } from './learned.ts';
 export {
   appliedSource,
@@ -22,7 +23,7 @@ export {
 } from './least-squares.ts';
 export { type ErrorModel, EVALUATION, errorModel, type LossModel, lossModel } from './model.ts';
 export { nearest } from './nearest.ts';
-export { type Jets, jetsUpTo, network, unpack } from './network.ts';
+export { network, unpack } from './network.ts';
 export { predict } from './predict.ts';
 export {
   type DataInput,

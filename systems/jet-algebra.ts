@@ -1,7 +1,7 @@
 /** What can be done with jets [B,C,O,N] on the tape: C channels hold the value, first derivatives and second-order slots. */
 import { add, concat, mul, neg, range, slice, sub, type Tape, type Var } from '../engine/index.ts';
 import { type ActivationName, activate, activations, denseJet, secondOf } from '../kernels/index.ts';
-import type { Jets } from './network.ts';
+import type { Jets } from './jets.ts';
 
 interface JetAlgebra {
   affine(of: Var, layer: { readonly W: Var; readonly b: Var }): Var;

@@ -1,23 +1,10 @@
 /** Stacks of networks on a tape: parameters as rows of theta, jets up to second order through the layers. */
-import { range, reshape, type Shape, slice, type Var } from '../engine/index.ts';
-import { denseJet, type JetSlot, secondOf } from '../kernels/index.ts';
+import { reshape, type Shape, slice, type Var } from '../engine/index.ts';
+import { denseJet, secondOf } from '../kernels/index.ts';
 import { type Architecture, layersOf } from './architecture.ts';
 import { inputJet } from './embedding.ts';
 import { jetAlgebra } from './jet-algebra.ts';
-
-/** What jets carry besides the value. */
-export interface Jets {
-  /** The coordinates, rising, whose first derivatives they carry. */
-  readonly first: readonly number[];
-  /** Second-order slots; coordinates are counted among those of `first`. */
-  readonly second: readonly JetSlot[];
-}
-
-/** Jets in D coordinates of order 0 (the value), 1 (first derivatives too), 2 (the Laplacian too). */
-export function jetsUpTo(order: 0 | 1 | 2, D: number): Jets {
-  const first = order >= 1 ? range(D) : [];
-  return { first, second: order === 2 ? [first.map((d) => ({ a: d, b: d, weight: 1 }))] : [] };
-}
+import type { Jets } from './jets.ts';
 
 /** Weights W [B,out,in] and biases b [B,out]. */
 interface Layer {
