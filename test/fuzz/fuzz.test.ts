@@ -148,7 +148,7 @@ describe('what is held against a tape', () => {
 });
 
 describe('random tapes', () => {
-  let program = minutes > 0 ? Date.now() : 3;
+  let program = Number(process.env['FUZZ_SEED'] ?? 3);
   it.each(SETTINGS.map((setting, k) => ({ ...setting, k })))(
     'compute what they mean: kernels $kernels, least limits $least',
     async ({ k, ...setting }) => {
@@ -163,7 +163,10 @@ describe('random tapes', () => {
         for (const failure of minutes > 0 ? found : []) console.error(`${JSON.stringify(setting)}: ${failure}\n`);
         wrong.push(...found);
       }
-      if (minutes > 0) console.log(`${programs * TOGETHER} tapes, ${wrong.length} fail, ${JSON.stringify(setting)}`);
+      if (minutes > 0)
+        console.log(
+          `${programs * TOGETHER} tapes up to seed ${program - 1}, ${wrong.length} fail, ${JSON.stringify(setting)}`,
+        );
       expect(wrong.join('\n\n')).toBe('');
     },
     (minutes + 10) * MINUTE,
