@@ -30,10 +30,11 @@ export function compile(source: Source, options: CompileOptions): Plan {
   const graph = separate(simplify(expand(simplify(raw), options.library)), names, source.state ?? {});
   checkInputs(graph, outputNames);
   const needed = reachable(graph);
-  const nodeOf = (output: string) => graph.outputs[outputNames.indexOf(output)]!;
+  const inputOf = new Map(names.map((name, k) => [name, graph.inputs[k]!]));
+  const outputOf = new Map(outputNames.map((name, k) => [name, graph.outputs[k]!]));
   const updates = Object.entries(source.state ?? {}).map(([input, output]) => ({
-    node: nodeOf(output),
-    input: graph.inputs[names.indexOf(input)]!,
+    node: outputOf.get(output)!,
+    input: inputOf.get(input)!,
   }));
   const { placement, steps } = arrange(graph, needed, updates, options.device.maxStorageBuffers);
   return assemble(graph, placement, steps, source, names, outputNames, options);
@@ -64,7 +65,7 @@ function separate(graph: Graph, names: readonly string[], state: Readonly<Record
 
 /** Tries every state update in place and falls back to a copy for those that cannot be. */
 function arrange(graph: Graph, needed: readonly boolean[], updates: readonly Update[], maxBuffers: number) {
-  const inPlace = new Set(updates.flatMap(({ node }) => (canReplace(graph, node, updates) ? [node] : [])));
+  const inPlace = replacing(graph, updates);
   for (;;) {
     const placement = place(graph, needed, updates, inPlace, maxBuffers);
     try {
@@ -76,9 +77,13 @@ function arrange(graph: Graph, needed: readonly boolean[], updates: readonly Upd
   }
 }
 
-/** Whether a value can be written over the state that it updates: code of its own computes it, for one state. */
-function canReplace(graph: Graph, id: number, updates: readonly Update[]): boolean {
-  return rowOf(graph.nodes[id]!.op).kind === 'pointwise' && updates.filter(({ node }) => node === id).length === 1;
+/** Values that can be written over the state that they update: code of their own computes them, for one state each. */
+function replacing(graph: Graph, updates: readonly Update[]): Set<number> {
+  const computed = updates.flatMap(({ node }) => (rowOf(graph.nodes[node]!.op).kind === 'pointwise' ? [node] : []));
+  const once = new Set<number>();
+  const several = new Set<number>();
+  for (const node of computed) (once.has(node) ? several : once).add(node);
+  return new Set([...once].filter((node) => !several.has(node)));
 }
 
 /** Roots of temporaries that no node owns: far from those of outputs that nobody reads. */
@@ -96,7 +101,8 @@ function assemble(
   const sizes = new Map(placement.sizes);
   const calls: PlannedCall[] = [];
   const arithmetic = options.arithmetic ?? single;
-  const singles = new Set(graph.inputs.filter((_, k) => options.singles?.includes(names[k]!)));
+  const single32 = new Set(options.singles);
+  const singles = new Set(graph.inputs.filter((_, k) => single32.has(names[k]!)));
   const elementOf = (root: number): Element => (singles.has(root) ? 'f32' : arithmetic.element);
   const numbers: Numbers = { arithmetic, elementOf };
   const scratch = (elements: number) => {
@@ -114,7 +120,11 @@ function assemble(
   });
   const drafts = draftsOf(work.flat(), options.device);
   const owners = new Map<number, string[]>();
-  const keep = (root: number, name: string) => owners.set(root, [...(owners.get(root) ?? []), name]);
+  const keep = (root: number, name: string) => {
+    const others = owners.get(root);
+    if (others) others.push(name);
+    else owners.set(root, [name]);
+  };
   graph.inputs.forEach((id, k) => {
     sizes.set(id, sizeOf(graph.nodes[id]!.shape));
     keep(id, names[k]!);

@@ -130,11 +130,14 @@ function settle(
   const parts = new Map<number, readonly Part[]>();
   const sizes = new Map<number, number>();
 
+  /** Parts of concats that are still to be settled, the next one last. */
+  const open: { readonly id: number; readonly at: Place; readonly among: Part[] }[] = [];
   for (const id of [...stored].sort((a, b) => b - a)) {
     if (places.has(id)) continue;
     const home = homes.get(id);
     if (home === undefined) sizes.set(id, sizeOf(nodes[id]!.shape));
     settleAt(id, contiguous(home ?? id, nodes[id]!.shape));
+    for (let next = open.pop(); next; next = open.pop()) next.among.push(settlePart(next.id, next.at));
   }
   return { places, targets, parts, sizes };
 
@@ -143,27 +146,31 @@ function settle(
     const node = nodes[id]!;
     if (node.op === 'concat') {
       const { axis } = node.params;
+      const among: Part[] = [];
+      parts.set(id, among);
       let start = 0;
-      const settled = node.inputs.map((part) => {
+      const inside = node.inputs.map((part) => {
         const extent = nodes[part]!.shape[axis]!;
         start += extent;
-        return settlePart(part, partOf(at, axis, start - extent, extent));
+        return { id: part, at: partOf(at, axis, start - extent, extent), among };
       });
-      parts.set(id, settled);
+      for (const part of inside.reverse()) open.push(part);
     } else if (!['input', 'pick', 'matmul'].includes(node.op)) targets.push({ node: id, to: at });
   }
 
-  function settlePart(id: number, at: Place): Part {
-    const { op, inputs } = nodes[id]!;
-    const below = inputs[0]!;
-    if (op === 'reshape' && !places.has(id) && !places.has(below) && stored.has(below)) {
+  function settlePart(part: number, place: Place): Part {
+    let [id, at] = [part, place];
+    for (;;) {
+      const below = nodes[id]!.inputs[0]!;
+      if (nodes[id]!.op !== 'reshape' || places.has(id) || places.has(below) || !stored.has(below)) break;
       const inner = reshapeOf(at, nodes[below]!.shape);
-      if (inner) return settlePart(below, inner);
+      if (!inner) break;
+      [id, at] = [below, inner];
     }
     const fits =
       (demands.windows.get(id) ?? []).every((window) => windows.onto(window, at)) &&
       (!demands.dense.has(id) || isContiguous(at));
-    if (!stored.has(id) || places.has(id) || homes.has(id) || op === 'input' || !fits) {
+    if (!stored.has(id) || places.has(id) || homes.has(id) || nodes[id]!.op === 'input' || !fits) {
       const copy = { node: id, to: at };
       targets.push(copy);
       return { copy };

@@ -91,10 +91,9 @@ export class Program {
       return buffer;
     };
     const withOffsets = plan.dispatches.filter(({ offsets, immediate }) => offsets.length > 0 && !immediate);
-    const stride = Math.max(
-      OFFSET_ALIGNMENT,
-      ...withOffsets.map(({ offsets }) => Math.ceil((4 * offsets.length) / OFFSET_ALIGNMENT) * OFFSET_ALIGNMENT),
-    );
+    const numbers = new Map(withOffsets.map((dispatch, k) => [dispatch, k]));
+    const most = withOffsets.reduce((length, { offsets }) => Math.max(length, offsets.length), 1);
+    const stride = Math.ceil((4 * most) / OFFSET_ALIGNMENT) * OFFSET_ALIGNMENT;
     try {
       return await device.scoped('create program', async () => {
         const slots = plan.slots.map((slot) => {
@@ -118,13 +117,13 @@ export class Program {
         const ready = await Promise.all(
           plan.dispatches.map(async (dispatch): Promise<Ready> => {
             const pipeline = await pipelineOf(gpu, dispatch);
-            const uniform = withOffsets.includes(dispatch);
+            const number = numbers.get(dispatch);
             const entries: GPUBindGroupEntry[] = dispatch.bindings.map(({ slot }, k) => ({
-              binding: k + (uniform ? 1 : 0),
+              binding: k + (number === undefined ? 0 : 1),
               resource: { buffer: slots[slot]! },
             }));
-            if (uniform) {
-              const place = { buffer: offsets, offset: withOffsets.indexOf(dispatch) * stride, size: stride };
+            if (number !== undefined) {
+              const place = { buffer: offsets, offset: number * stride, size: stride };
               entries.unshift({ binding: 0, resource: place });
             }
             const group = gpu.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });

@@ -53,7 +53,8 @@ export function schedule(tasks: readonly Task[], maxBuffers: number): Step[] {
   const followers = followersOf(tasks);
   const heights = heightsOf(tasks, followers);
   const stuck = tasks.filter((task) => !heights.has(task));
-  if (stuck.length > 0) throw new UpdateConflict(stuck.flatMap(updateOf).slice(0, 1));
+  if (stuck.length > 0)
+    throw new UpdateConflict(circlesOf(stuck, followers).flatMap((circle) => circle.flatMap(updateOf).slice(0, 1)));
 
   /** Tasks that each still waits for. */
   const waiting = new Map(tasks.map((task) => [task, predecessors(task).size]));
@@ -81,15 +82,14 @@ export function schedule(tasks: readonly Task[], maxBuffers: number): Step[] {
         waiting.set(follower, left);
         if (left === 0 && !done.has(follower)) release(follower);
       }
-    steps.push({
-      calls: due.flatMap((task) => (task.kind === 'call' ? [task.call] : [])),
-      segments: groups.map(({ kind, tasks }) => ({ kind, targets: tasks.map(({ target }) => target) })),
-    });
+    const calls = due.flatMap((task) => (task.kind === 'call' ? [task.call] : []));
+    const segments = groups.map(({ kind, tasks }) => ({ kind, targets: tasks.map(({ target }) => target) }));
+    if (calls.length + segments.length > 0) steps.push({ calls, segments });
   }
   return steps;
 }
 
-const isInPlace = (task: Task): task is ValueTask => task.kind !== 'call' && task.inPlace;
+const isInPlace = (task: Task): task is ValueTask => 'target' in task && task.inPlace;
 const updateOf = (task: Task) => (isInPlace(task) ? [task.target.node] : []);
 const predecessors = ({ deps, before }: Task) => new Set([...deps, ...before]);
 
@@ -99,10 +99,11 @@ function followersOf(tasks: readonly Task[]): Map<Task, Task[]> {
   return followers;
 }
 
-/** Whether `task` can share a loop with `other`, for which it waits. */
+/** Whether `task` can share a loop with `other`, for which it waits. A join takes no time after its parts. */
 function canFollow(task: Task, other: Task): boolean {
-  if (task.kind !== 'map' || other.kind === 'call' || task.size !== other.size) return false;
-  const reads = !task.deps.has(other) || (!task.piecewise.has(other) && task.loads.get(other.target.node) !== false);
+  if (task.kind === 'join') return true;
+  if (task.kind !== 'map' || !('target' in other) || task.size !== other.size) return false;
+  const reads = !task.deps.has(other) || task.loads.get(other.target.node) !== false;
   return reads && (!task.before.has(other) || other.readsAtIndex(task.writes));
 }
 
@@ -125,6 +126,34 @@ function heightsOf(tasks: readonly Task[], followers: ReadonlyMap<Task, readonly
     }
   }
   return heights;
+}
+
+/** Of tasks that lie in circles or before them those in circles or between them, and which of these hang together. */
+function circlesOf(stuck: readonly Task[], followers: ReadonlyMap<Task, readonly Task[]>): Task[][] {
+  const left = new Set(stuck);
+  const waiting = new Map(
+    stuck.map((task) => [task, [...predecessors(task)].filter((other) => left.has(other)).length]),
+  );
+  const first = stuck.filter((task) => waiting.get(task) === 0);
+  for (let task = first.pop(); task; task = first.pop()) {
+    left.delete(task);
+    for (const after of followers.get(task)!) {
+      const count = waiting.get(after);
+      if (count === undefined) continue;
+      waiting.set(after, count - 1);
+      if (count === 1) first.push(after);
+    }
+  }
+  const circles: Task[][] = [];
+  for (const start of left) {
+    const circle = new Set([start]);
+    left.delete(start);
+    // A set hands out what is added while it is walked through.
+    for (const task of circle)
+      for (const other of [...predecessors(task), ...followers.get(task)!]) if (left.delete(other)) circle.add(other);
+    circles.push([...circle]);
+  }
+  return circles;
 }
 
 /** Tasks that share a loop, within what a dispatch may bind and a shader may hold. */
@@ -179,7 +208,7 @@ function gather(due: readonly Task[], maxBuffers: number): Group[] {
   const groups: Group[] = [];
   const open = new Map<string, Group>();
   for (const task of due) {
-    if (task.kind === 'call' || open.get(task.key)?.take(task)) continue;
+    if (!('target' in task) || open.get(task.key)?.take(task)) continue;
     const group = new Group(task, maxBuffers);
     open.set(task.key, group);
     groups.push(group);

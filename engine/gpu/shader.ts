@@ -91,20 +91,21 @@ export function sharedOf(pieces: readonly Piece[]): (SharedArray & { name: strin
  */
 function naming(pieces: readonly Piece[]): (use: Bound) => string {
   const all = pieces.flatMap(({ bound }) => bound);
-  const roots = [...new Set(all.map(({ root }) => root))];
-  if (pieces.length > 1) return ({ root }) => `buffer${roots.indexOf(root)}`;
+  if (pieces.length > 1) {
+    const numbers = new Map([...new Set(all.map(({ root }) => root))].map((root, k) => [root, k]));
+    return ({ root }) => `buffer${numbers.get(root)}`;
+  }
   const written = new Set(all.flatMap(({ root, access }) => (access === 'read_write' ? [root] : [])));
   return ({ root, label }) => (written.has(root) ? all.find((other) => other.root === root)!.label : label);
 }
 
-/** A piece's code with the dispatch's names of its buffers and, among several pieces, of its workgroup memory. */
-function named(piece: Piece, pieces: readonly Piece[]): Code {
+/** A piece's code with the dispatch's names of its buffers and, where it is `alone`, its own of its workgroup memory. */
+function named(piece: Piece, nameOf: (use: Bound) => string, alone: boolean): Code {
   const { bound, shared = {} } = piece;
-  const nameOf = naming(pieces);
   return piece.code(
     Object.fromEntries([
       ...bound.map((use) => [use.label, nameOf(use)]),
-      ...Object.entries(shared).map(([label, { of }]) => [label, pieces.length === 1 ? label : `${label}_${of}`]),
+      ...Object.entries(shared).map(([label, { of }]) => [label, alone ? label : `${label}_${of}`]),
     ]),
   );
 }
@@ -193,7 +194,7 @@ function single(piece: Piece): Main {
     `let group = ${unflat('index', groups)};`,
   ];
   return {
-    code: entryPoint(threads, entry, [...(folded ? unfold : []), named(piece, [piece])]),
+    code: entryPoint(threads, entry, [...(folded ? unfold : []), named(piece, naming([piece]), true)]),
     workgroups: folded ? rowsOf(total) : groups,
   };
 }
@@ -214,12 +215,17 @@ const unflat = (n: string, [x, y, z]: Piece['groups']): string =>
 /** A function for each kind of piece; the workgroup's number says which kind, which of its pieces and which workgroup of that. */
 function several(pieces: readonly Piece[]): Main {
   const threads = threadsOf(pieces);
-  const kinds = [...new Set(pieces.map(kindOf))];
+  const nameOf = naming(pieces);
+  const kinds = new Map<string, number[]>();
+  pieces.forEach((piece, k) => {
+    const members = kinds.get(kindOf(piece));
+    if (members) members.push(k);
+    else kinds.set(kindOf(piece), [k]);
+  });
   const functions: Code[] = [];
   const branches: [string, Code][] = [];
   let start = 0;
-  kinds.forEach((kind, number) => {
-    const members = pieces.flatMap((piece, k) => (kindOf(piece) === kind ? [k] : []));
+  [...kinds.values()].forEach((members, number) => {
     const piece = pieces[members[0]!]!;
     const labels = valuesOf(piece).map(({ label }) => label);
     const lane = piece.subgroups ? ['lane'] : [];
@@ -230,7 +236,7 @@ function several(pieces: readonly Piece[]): Main {
       ...lane.map((name) => `${name}: u32`),
     ];
     if (labels.length > 0) functions.push(struct(`At${number}`, labels));
-    functions.push(block(`fn piece${number}(${parameters.join(', ')})`, named(piece, pieces)));
+    functions.push(block(`fn piece${number}(${parameters.join(', ')})`, named(piece, nameOf, false)));
 
     const size = piece.groups.reduce((product, count) => product * count, 1);
     const parts = threads / piece.threads;

@@ -36,16 +36,20 @@ export interface ValueWork extends Work {
   readsAtIndex(roots: ReadonlySet<number>): boolean;
 }
 
-export type Task = (CallWork | ValueWork) & {
-  /** Tasks that make what it loads. */
+/** No work of its own: a stored concat is there once all its parts are. */
+interface JoinWork extends Work {
+  readonly kind: 'join';
+}
+
+export type Task = (CallWork | ValueWork | JoinWork) & {
+  /** Tasks that make what it loads, and of a join its parts. */
   readonly deps: Set<Task>;
-  /** Those of `deps` that write a part of what it loads as a whole: at other indices than its own. */
-  readonly piecewise: Set<Task>;
   /** Others that go first: those that read what it overwrites, and the sweep before its own. */
   readonly before: Set<Task>;
 };
 
-const alone = () => ({ deps: new Set<Task>(), piecewise: new Set<Task>(), before: new Set<Task>() });
+const alone = () => ({ deps: new Set<Task>(), before: new Set<Task>() });
+const NOWHERE = { loads: new Map<number, boolean>(), roots: new Set<number>(), writes: new Set<number>() };
 
 export function tasksOf(graph: Graph, placement: Placement, inPlace: ReadonlySet<number>): Task[] {
   const { places, targets, calls } = placement;
@@ -62,29 +66,29 @@ export function tasksOf(graph: Graph, placement: Placement, inPlace: ReadonlySet
       scope: graph.nodes[call.node]!.scope,
       ...alone(),
     });
-  const tasks = [...values.values(), ...callTasks.values()];
-
-  const producers = producersOf(graph, placement, values, callTasks);
+  const joins = joinsOf(graph, placement);
+  const work = [...values.values(), ...callTasks.values()];
+  const producerOf = producersOf(graph, placement, values, callTasks, joins);
+  for (const [id, join] of joins)
+    for (const part of placement.parts.get(id)!)
+      join.deps.add('copy' in part ? values.get(part.copy)! : producerOf(part.node)!);
   const readers = new Map<number, Task[]>();
-  for (const task of tasks)
+  for (const task of work)
     for (const id of task.loads.keys()) {
-      for (const dep of producers(id)) {
-        if (dep === task) continue;
-        task.deps.add(dep);
-        if (dep.kind !== 'call' && dep.target.node !== id) task.piecewise.add(dep);
-      }
+      const dep = producerOf(id);
+      if (dep && dep !== task) task.deps.add(dep);
       const { root } = places.get(id)!;
       const known = readers.get(root);
       if (known) known.push(task);
       else readers.set(root, [task]);
     }
-  for (const task of tasks) waitForReaders(task, readers);
+  for (const task of work) waitForReaders(task, readers);
   oneSweepAtATime(graph, callTasks);
-  return tasks;
+  return [...work, ...joins.values()];
 
   /** What overwrites a state waits for those that read what it was; those that read what it becomes wait for it. */
   function waitForReaders(task: Task, readersOf: ReadonlyMap<number, readonly Task[]>): void {
-    if (task.kind === 'call' || graph.nodes[task.target.to.root]?.op !== 'input') return;
+    if (!('target' in task) || graph.nodes[task.target.to.root]?.op !== 'input') return;
     const { node, to } = task.target;
     for (const other of readersOf.get(to.root) ?? []) {
       const after = task.inPlace && other.loads.has(node) && !other.loads.has(to.root);
@@ -104,30 +108,25 @@ function oneSweepAtATime(graph: Graph, calls: ReadonlyMap<number, Task>): void {
   }
 }
 
-/** The tasks that make a stored value. */
+function joinsOf({ nodes }: Graph, { parts }: Placement): Map<number, Task> {
+  return new Map(
+    [...parts.keys()].map((id) => [id, { kind: 'join', ...NOWHERE, scope: nodes[id]!.scope, ...alone() }]),
+  );
+}
+
+/** The task that makes a stored value; none makes an input. */
 function producersOf(
   { nodes }: Graph,
-  { places, parts }: Placement,
+  { places }: Placement,
   values: ReadonlyMap<Target, Task>,
   calls: ReadonlyMap<number, Task>,
-): (id: number) => readonly Task[] {
+  joins: ReadonlyMap<number, Task>,
+): (id: number) => Task | undefined {
   const own = new Map([...values].flatMap(([{ node, to }, task]) => (places.get(node) === to ? [[node, task]] : [])));
-  const known = new Map<number, readonly Task[]>();
-  function find(id: number): readonly Task[] {
-    const made = own.get(id);
-    if (made) return [made];
+  return (id) => {
     const { op, inputs } = nodes[id]!;
-    const { kind } = rowOf(op);
-    if (kind === 'matmul') return [calls.get(id)!];
-    if (kind === 'pick') return [calls.get(inputs[0]!)!];
-    return (parts.get(id) ?? []).flatMap((part) => ('copy' in part ? [values.get(part.copy)!] : producers(part.node)));
-  }
-  function producers(id: number): readonly Task[] {
-    const found = known.get(id) ?? find(id);
-    known.set(id, found);
-    return found;
-  }
-  return producers;
+    return own.get(id) ?? joins.get(id) ?? calls.get(op === 'pick' ? inputs[0]! : id);
+  };
 }
 
 function valueWork(graph: Graph, { places }: Placement, target: Target, inPlace: ReadonlySet<number>): ValueWork {

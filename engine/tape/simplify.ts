@@ -153,6 +153,9 @@ function sliceOfConcat(node: Node<'concat'>, tape: Tape, start: number, stop: nu
     : undefined;
 }
 
+/** Parts that a concat of sums may have beyond those of its operands: the sum of n concats must not take n^2 parts to find. */
+const MOST_PARTS = 64;
+
 /** A sum of two concats along one axis, as the adjoints of slices leave them, is a concat of sums. */
 function addConcats(a: Var, b: Var): Var | undefined {
   const { tape } = a;
@@ -164,6 +167,7 @@ function addConcats(a: Var, b: Var): Var | undefined {
   }
   if (left.op !== 'concat' || right.op !== 'concat' || left.params.axis !== right.params.axis) return undefined;
   const cuts = [...new Set([...endsOf(left, tape), ...endsOf(right, tape)])].sort((x, y) => x - y);
+  if (cuts.length > Math.max(MOST_PARTS, Math.min(left.inputs.length, right.inputs.length))) return undefined;
   const [x, y] = [cut(left, tape, cuts), cut(right, tape, cuts)];
   const parts = x.map((part, k) => {
     const other = y[k]!;

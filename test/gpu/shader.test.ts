@@ -6,6 +6,7 @@ import {
   add,
   type Capabilities,
   compile,
+  concat,
   type Device,
   evaluate,
   graphOf,
@@ -19,6 +20,7 @@ import {
   Program,
   sin,
   sizeOf,
+  slice,
   sqrt,
   square,
   sum,
@@ -105,6 +107,16 @@ describe('what does not depend on each other', () => {
     expect(plan.dispatches).toHaveLength(1);
     expect(plan.dispatches[0]!.code.match(/fn piece/g)).toHaveLength(1);
     await check(plan, { x, y }, { product });
+  });
+
+  it('shares it up to a number of pieces: code can choose between so many', async () => {
+    const tape = newTape();
+    const [x, w] = [input(tape, 'x', [300, 4]), input(tape, 'w', [4, 4])];
+    const products = Array.from({ length: 150 }, (_, k) => matmul(slice(x, 0, 2 * k, 2 * k + 2), w));
+    const [inputs, outputs] = [{ x, w }, { y: concat(products, 0) }];
+    const plan = compile({ inputs, outputs }, { library: [], device: asGpu() });
+    expect(plan.dispatches).toHaveLength(3);
+    await check(plan, inputs, outputs);
   });
 
   it('is split where an adapter has too few buffers for it', async () => {
