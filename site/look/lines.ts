@@ -4,7 +4,7 @@
  */
 
 import { literal } from '../../engine/gpu/arithmetic.ts';
-import { type Graph, type Node, ops, type Plan } from '../../engine/index.ts';
+import { type Node, ops, type Plan } from '../../engine/index.ts';
 
 /** Equal expressions have equal tokens. */
 class Tokens {
@@ -22,7 +22,7 @@ export function nodesOfLines(plan: Plan): number[][][] {
   const byToken = new Map<string, number[]>();
   const expressions: string[] = [];
   plan.graph.nodes.forEach((node, id) => {
-    expressions[id] = expressionOf(node, plan.graph, expressions, tokens, id);
+    expressions[id] = expressionOf(node, expressions, tokens, id);
     byToken.set(expressions[id]!, [...(byToken.get(expressions[id]!) ?? []), id]);
   });
   const memory = new Map(
@@ -56,7 +56,6 @@ export function nodesOfLines(plan: Plan): number[][][] {
 
 function expressionOf(
   { op, inputs, params }: Node,
-  _graph: Graph,
   expressions: readonly string[],
   tokens: Tokens,
   id: number,

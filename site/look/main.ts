@@ -140,7 +140,10 @@ function fromAddress(): State {
   });
   const given = parameters.get('f');
   if (given === null) return { ...START, values: {} };
-  return { formula: given, applied, values: Object.fromEntries(values), at: stepNamed(parameters.get('tour')) };
+  const at = stepNamed(parameters.get('tour'));
+  const step = at && lessons[at.lesson]!.steps[at.step]!;
+  const kept = step?.formula === given && step.applied.join() === applied.join();
+  return { formula: given, applied, values: Object.fromEntries(values), at: kept ? at : undefined };
 }
 
 function toAddress(): void {

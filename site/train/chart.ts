@@ -13,7 +13,7 @@ export interface Series {
 }
 
 const HEIGHT = 200;
-const MARGIN = { left: 56, right: 10, top: 8, bottom: 24 };
+const MARGIN = { left: 56, right: 10, top: 20, bottom: 24 };
 
 /** A canvas that is as wide as its place, with an accessible name. */
 export function chartCanvas(label: string): HTMLCanvasElement {
@@ -53,7 +53,13 @@ function rangeOf(series: readonly Series[], of: 'x' | 'y', usable: (value: numbe
 }
 
 /** Without the rounding of a sum of steps. */
-const label = (value: number) => String(Number(value.toPrecision(6)));
+function label(value: number): string {
+  const rounded = Number(value.toPrecision(6));
+  const size = Math.abs(rounded);
+  return size === 0 || (size >= 1e-3 && size < 1e5)
+    ? String(rounded)
+    : String(rounded.toExponential()).replace('e+', 'e');
+}
 
 /** Two digits. */
 export const short = (value: number) => (value === 0 ? '0' : String(Number(value.toPrecision(2))));
@@ -61,9 +67,17 @@ export const short = (value: number) => (value === 0 ? '0' : String(Number(value
 /** Lines over x; `log`: y by its logarithm, what is not positive left out. */
 export function drawLines(canvas: HTMLCanvasElement, series: readonly Series[], { log = false } = {}): void {
   const ready = prepared(canvas);
-  if (!ready || series.every(({ x }) => x.length === 0)) return;
+  if (!ready) return;
   const { context, width } = ready;
   const style = getComputedStyle(canvas);
+  context.font = '11px system-ui, sans-serif';
+  context.fillStyle = style.getPropertyValue('--muted').trim();
+  context.strokeStyle = style.getPropertyValue('--line').trim();
+  context.textAlign = 'center';
+  if (series.every(({ x }) => x.length === 0)) {
+    context.fillText('appears with the first step', width / 2, HEIGHT / 2);
+    return;
+  }
   const usable = (value: number) => Number.isFinite(value) && (!log || value > 0);
   const to = log ? Math.log10 : (value: number) => value;
   const across = rangeOf(series, 'x', Number.isFinite);
@@ -75,9 +89,6 @@ export function drawLines(canvas: HTMLCanvasElement, series: readonly Series[], 
   const y = (value: number) =>
     HEIGHT - MARGIN.bottom - share(to(value), [to(low), to(high)]) * (HEIGHT - MARGIN.top - MARGIN.bottom);
 
-  context.font = '11px system-ui, sans-serif';
-  context.fillStyle = style.getPropertyValue('--muted').trim();
-  context.strokeStyle = style.getPropertyValue('--line').trim();
   const rule = (from: readonly [number, number], until: readonly [number, number]) => {
     context.beginPath();
     context.moveTo(...from);
@@ -87,13 +98,14 @@ export function drawLines(canvas: HTMLCanvasElement, series: readonly Series[], 
   context.textAlign = 'right';
   for (const value of marks) {
     rule([MARGIN.left, y(value)], [width - MARGIN.right, y(value)]);
-    context.fillText(log ? value.toExponential(0) : label(value), MARGIN.left - 5, y(value) + 4);
+    context.fillText(label(value), MARGIN.left - 5, y(value) + 4);
   }
   context.textAlign = 'center';
   for (const value of ticks(...across, Math.min(6, Math.floor(width / 60)))) {
     rule([x(value), HEIGHT - MARGIN.bottom], [x(value), HEIGHT - MARGIN.bottom + 4]);
     context.fillText(label(value), x(value), HEIGHT - 8);
   }
+  if (series.length > 1) drawNames(context, series, style, width);
   for (const { x: xs, y: ys, colour, dashed = false } of series) {
     context.strokeStyle = colourOf(style, colour);
     context.lineWidth = 1.8;
@@ -112,4 +124,20 @@ export function drawLines(canvas: HTMLCanvasElement, series: readonly Series[], 
     context.stroke();
   }
   context.setLineDash([]);
+}
+
+/** What each line is, above the lines, from the right. */
+function drawNames(
+  context: CanvasRenderingContext2D,
+  series: readonly Series[],
+  style: CSSStyleDeclaration,
+  width: number,
+): void {
+  context.textAlign = 'right';
+  let right = width - MARGIN.right;
+  for (const { label: name, colour } of series.toReversed()) {
+    context.fillStyle = colourOf(style, colour);
+    context.fillText(name, right, 12);
+    right -= context.measureText(name).width + 12;
+  }
 }

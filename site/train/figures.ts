@@ -42,7 +42,7 @@ function curves(prepared: Prepared, fieldPlace: HTMLElement, residualPlace: HTML
   const draw = (of: Quantity, name: string, x: Float64Array, found: readonly (readonly [Method, Curve])[]) => {
     const reference = of === 'field' ? exact[name] : undefined;
     const series = found.map(
-      ([method, { values }]): Series => ({ label: method, x, y: values, colour: colours[method] }),
+      ([method, { values }]): Series => ({ label: names[method], x, y: values, colour: colours[method] }),
     );
     const dashed: Series[] = reference ? [{ label: 'reference', x, y: reference, colour: 0, dashed: true }] : [];
     drawLines(charts.get(pictureKey(of, name))!, [...series, ...dashed]);

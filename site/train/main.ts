@@ -44,7 +44,7 @@ const results = el(
     el('div', { class: 'controls' }, play, step, reset, saves),
     status,
     readings,
-    el('div', { class: 'grid two' }, titled('Error', errorChart), titled('Loss', lossChart)),
+    el('div', { class: 'grid two' }, titled('Error by epoch', errorChart), titled('Loss by epoch', lossChart)),
   ),
   el('section', { class: 'panel', 'aria-label': 'Fields' }, el('h2', {}, 'Fields and their reference'), fieldPlace),
   el(
@@ -177,7 +177,7 @@ function draw(): void {
   if (all.length > 0) drawReadings(all);
   const lines = (of: 'error' | 'loss'): Series[] =>
     [...histories].map(([method, history]) => ({
-      label: method,
+      label: names[method],
       x: history.epoch,
       y: history[of],
       colour: colours[method],

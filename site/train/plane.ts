@@ -58,6 +58,7 @@ export class Painter {
   readonly #gpu: GPUDevice;
   readonly #pipeline: GPURenderPipeline;
   readonly #format: GPUTextureFormat;
+  readonly #buffers: GPUBuffer[] = [];
 
   private constructor(gpu: GPUDevice, pipeline: GPURenderPipeline, format: GPUTextureFormat) {
     this.#gpu = gpu;
@@ -92,10 +93,19 @@ export class Painter {
   }
 
   upload(data: Float32Array<ArrayBuffer>): Stored {
-    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
-    const buffer = this.#gpu.createBuffer({ size: data.byteLength, usage });
+    return { buffer: this.#filled(data, GPUBufferUsage.STORAGE), at: 0 };
+  }
+
+  #filled(data: Float32Array<ArrayBuffer> | ArrayBuffer, usage: GPUBufferUsageFlags): GPUBuffer {
+    const buffer = this.#gpu.createBuffer({ size: data.byteLength, usage: usage | GPUBufferUsage.COPY_DST });
+    this.#buffers.push(buffer);
     this.#gpu.queue.writeBuffer(buffer, 0, data);
-    return { buffer, at: 0 };
+    return buffer;
+  }
+
+  /** Frees what was uploaded; pictures of it are drawn no more. */
+  clear(): void {
+    for (const buffer of this.#buffers.splice(0)) buffer.destroy();
   }
 
   /** A function that draws the picture as its buffers are when it is called. */
@@ -107,8 +117,7 @@ export class Painter {
     const view = new ArrayBuffer(16);
     new Float32Array(view, 0, 2).set(points.half);
     new Uint32Array(view, 8, 2).set([values.at / 4, range.at / 4]);
-    const uniform = gpu.createBuffer({ size: 16, usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST });
-    gpu.queue.writeBuffer(uniform, 0, view);
+    const uniform = this.#filled(view, GPUBufferUsage.UNIFORM);
     const buffers = [points.buffer, values.buffer, range.buffer, uniform];
     const entries = buffers.map((buffer, binding) => ({ binding, resource: { buffer } }));
     const group = gpu.createBindGroup({ layout: this.#pipeline.getBindGroupLayout(0), entries });

@@ -11,7 +11,7 @@ let run = 0;
 const tell = (news: News) => postMessage({ ...news, run } satisfies Report);
 
 let opened: Promise<Device> | undefined;
-let painter: Promise<Painter> | undefined;
+let painter: Painter | undefined;
 let contestants: Contestant[] = [];
 let pictures: Pictures = new Map();
 let running = false;
@@ -69,6 +69,7 @@ function forget(): void {
   for (const contestant of contestants) contestant.destroy();
   contestants = [];
   pictures = new Map();
+  painter?.clear();
 }
 
 async function prepare(order: Extract<Order, { do: 'prepare' }>): Promise<void> {
@@ -104,8 +105,8 @@ async function prepare(order: Extract<Order, { do: 'prepare' }>): Promise<void> 
 /** Draws the plane as it is before the first step. */
 async function startDrawing(order: Extract<Order, { do: 'draw' }>): Promise<void> {
   if (!opened || contestants.length === 0 || order.run !== run) return;
-  painter ??= Painter.create(await opened);
-  pictures = picturesOf(await painter, contestants, order.canvases);
+  painter ??= await Painter.create(await opened);
+  pictures = picturesOf(painter, contestants, order.canvases);
   for (const contestant of contestants) {
     await contestant.update();
     draw(contestant);

@@ -1,4 +1,5 @@
 /** The folder that `npm run site` writes: small, and complete without a server of its own. */
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -46,4 +47,19 @@ it('has relative addresses only, and every one of them leads to a file', () => {
 it('carries the sources and golden cases that it speaks of', () => {
   for (const file of ['source/engine/tape/derive.ts.txt', 'source/systems/expression.ts.txt', 'golden/torch-init.json'])
     expect(existsSync(join(folder, file)), file).toBe(true);
+});
+
+it('is the folder that the workflow publishes', () => {
+  const root = join(import.meta.dirname, '../..');
+  const workflow = readFileSync(join(root, '.github/workflows/pages.yml'), 'utf8');
+  expect(workflow).toContain('- run: npm run site -- --build\n');
+  expect(workflow).toMatch(/uses: actions\/upload-pages-artifact@v3\n\s+with:\n\s+path: dist-site\n/);
+  const { status, stdout } = spawnSync(process.execPath, [join(root, 'scripts/site.mjs'), '--build'], {
+    encoding: 'utf8',
+  });
+  expect({ status, stdout }).toEqual({
+    status: 0,
+    stdout: `the page is in ${join(root, 'dist-site')}: any web server serves it\n`,
+  });
+  expect(readdirSync(join(root, 'dist-site')).sort()).toEqual(readdirSync(folder).sort());
 });

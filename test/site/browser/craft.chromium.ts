@@ -58,14 +58,14 @@ const layoutShift = (page: Page) =>
 const shots = process.env['TAPIR_SHOTS'];
 
 describe.each(pages)('%s', (name, path, fill) => {
-  it('stays where it is while it loads, fits 400, 800 and 1400 pixels, has labels, roles and contrast of WCAG 2.1 AA', () =>
+  it('stays where it is while it loads, fits 400, 900 and 1400 pixels, has labels, roles and contrast of WCAG 2.1 AA', () =>
     visit(browser, path, async (page) => {
       await fill(page);
       expect(await layoutShift(page)).toBeLessThan(0.1);
       await page.addScriptTag({ content: axe.source });
       for (const colorScheme of ['light', 'dark'] as const) {
         await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-        for (const width of [400, 800, 1400]) {
+        for (const width of [400, 900, 1400]) {
           await page.setViewportSize({ width, height: 900 });
           expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
           if (shots === undefined) continue;

@@ -207,6 +207,12 @@ it('moves nothing where less motion is asked for', async () => {
     );
 });
 
+it('Look inside takes a step of the tour that a link changed for no step', () =>
+  visit(browser, 'look.html#tour=3.1&f=x%5E4&d=grad,grad', async (page) => {
+    expect(await page.getByRole('combobox', { name: 'Guided tour' }).inputValue()).toBe('');
+    expect(await page.locator('#outputs tbody tr').count()).toBe(3);
+  }));
+
 it('Look inside takes a link and a formula that make no sense', () =>
   visit(browser, 'look.html#f=%3Cimg%20src%3Dx%3E&d=grad,toString&at.x=1e999&tour=9.9', async (page) => {
     const mistake = page.locator('#mistake');
