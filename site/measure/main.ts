@@ -114,9 +114,13 @@ function take(report: Report): void {
   }
 }
 
+function drawRoofline(): void {
+  if (roofline) rooflinePlace.replaceChildren(rooflinePlot(roofline, rows, rooflinePlace.clientWidth));
+}
+
 function drawMeasured(): void {
   if (!roofline) return;
-  rooflinePlace.replaceChildren(rooflinePlot(roofline, rows));
+  drawRoofline();
   const head = ['kernel', 'at', 'ms', 'min .. p90', 'GFLOP/s', 'GB/s', 'of roof', 'bound by', 'error'];
   const cells = rows.map(({ kernel, version, origin, figures, error, refused, skipped }) => {
     const name = [`${kernel}.${version}`, origin];
@@ -158,6 +162,7 @@ async function showRecorded(): Promise<void> {
 quick.addEventListener('click', () => order({ do: 'measure', quick: true }));
 thorough.addEventListener('click', () => order({ do: 'measure', quick: false }));
 check.addEventListener('click', () => order({ do: 'verify' }));
+addEventListener('resize', drawRoofline);
 
 const device = await deviceOr(adapter);
 if (device) {

@@ -2,8 +2,8 @@
 import type { KernelRow } from '../../bench/kernels.ts';
 import { bandwidthFor, type Roofline } from '../../bench/roofline.ts';
 
-const [WIDTH, HEIGHT] = [640, 340];
-const MARGIN = { left: 62, right: 14, top: 14, bottom: 46 };
+const [NARROWEST, WIDEST, HEIGHT] = [300, 800, 340];
+const MARGIN = { left: 62, right: 14, top: 14, bottom: 50 };
 const SVG = 'http://www.w3.org/2000/svg';
 
 function svg(tag: string, attributes: Readonly<Record<string, string | number>>, text?: string): SVGElement {
@@ -17,7 +17,9 @@ function svg(tag: string, attributes: Readonly<Record<string, string | number>>,
 const decades = (low: number, high: number) =>
   Array.from({ length: Math.round(Math.log10(high / low)) + 1 }, (_, k) => low * 10 ** k);
 
-export function rooflinePlot(roofline: Roofline, rows: readonly KernelRow[]): SVGElement {
+/** `space`: pixels that there are across. */
+export function rooflinePlot(roofline: Roofline, rows: readonly KernelRow[], space: number): SVGElement {
+  const width = Math.min(WIDEST, Math.max(NARROWEST, space));
   const points = rows.flatMap(({ kernel, version, origin, figures }) =>
     figures && figures.flops > 0 ? [{ name: `${kernel}.${version}, ${origin}`, ...figures }] : [],
   );
@@ -33,12 +35,14 @@ export function rooflinePlot(roofline: Roofline, rows: readonly KernelRow[]): SV
   };
   low.y = Math.min(floor(low.x * bandwidth), floor(Math.min(peak, ...points.map(({ gflops }) => gflops))));
   const along = (value: number, from: number, to: number) => Math.log(value / from) / Math.log(to / from);
-  const x = (value: number) => MARGIN.left + along(value, low.x, high.x) * (WIDTH - MARGIN.left - MARGIN.right);
+  const x = (value: number) => MARGIN.left + along(value, low.x, high.x) * (width - MARGIN.left - MARGIN.right);
   const y = (value: number) =>
     HEIGHT - MARGIN.bottom - along(value, low.y, high.y) * (HEIGHT - MARGIN.top - MARGIN.bottom);
 
   const picture = svg('svg', {
-    viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+    viewBox: `0 0 ${width} ${HEIGHT}`,
+    width,
+    height: HEIGHT,
     role: 'img',
     'aria-label': `Roofline: ${peak.toFixed(1)} GFLOP/s in registers, ${bandwidth.toFixed(1)} GB/s; ${points.length} kernels under it, figures in the table below`,
     class: 'figure',
@@ -48,18 +52,18 @@ export function rooflinePlot(roofline: Roofline, rows: readonly KernelRow[]): SV
       svg('line', { x1: x(value), x2: x(value), y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom, class: 'rule' }),
     );
     picture.append(
-      svg('text', { x: x(value), y: HEIGHT - MARGIN.bottom + 16, 'text-anchor': 'middle' }, String(value)),
+      svg('text', { x: x(value), y: HEIGHT - MARGIN.bottom + 20, 'text-anchor': 'middle' }, String(value)),
     );
   }
   for (const value of decades(low.y, high.y)) {
     picture.append(
-      svg('line', { x1: MARGIN.left, x2: WIDTH - MARGIN.right, y1: y(value), y2: y(value), class: 'rule' }),
+      svg('line', { x1: MARGIN.left, x2: width - MARGIN.right, y1: y(value), y2: y(value), class: 'rule' }),
     );
     picture.append(
       svg('text', { x: MARGIN.left - 6, y: y(value) + 4, 'text-anchor': 'end' }, String(Number(value.toPrecision(1)))),
     );
   }
-  const title = { x: (MARGIN.left + WIDTH - MARGIN.right) / 2, y: HEIGHT - 8, 'text-anchor': 'middle' };
+  const title = { x: (MARGIN.left + width - MARGIN.right) / 2, y: HEIGHT - 8, 'text-anchor': 'middle' };
   picture.append(svg('text', title, 'operations a byte'));
   picture.append(
     svg(

@@ -26,6 +26,17 @@ it('fills its tables with kernels that were right first, in the format of bench 
     expect(rows.join()).not.toContain('REFUSED');
     await expect.poll(() => page.locator('#roofline circle').count()).toBeGreaterThan(5);
 
+    const letters = () =>
+      page
+        .locator('#roofline text')
+        .first()
+        .evaluate((text) => text.getBoundingClientRect().height);
+    for (const width of [400, 1400]) {
+      await page.setViewportSize({ width, height: 900 });
+      await expect.poll(letters).toBeGreaterThan(11);
+      expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
+    }
+
     const [saved] = await Promise.all([
       page.waitForEvent('download'),
       page.getByRole('button', { name: 'Download JSON' }).click(),
