@@ -1,6 +1,6 @@
 /** Builds the web page into `dist-site`, a folder that any web server serves; serves it, too, unless told `--build`. */
 import { spawn } from 'node:child_process';
-import { cpSync, createReadStream, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { cpSync, createReadStream, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -51,10 +51,23 @@ export async function buildSite(folder) {
   });
   for (const file of [...PAGES.map((page) => page.file), 'style.css', 'icon.svg'])
     cpSync(join(source, file), join(folder, file));
-  cpSync(join(root, 'test', 'golden'), join(folder, 'golden'), { recursive: true });
+  copyGolden(join(root, 'test', 'golden'), join(folder, 'golden'));
   cpSync(join(root, 'bench', 'results', 'llvmpipe.json'), join(folder, 'recorded', 'bench-llvmpipe.json'));
   cpSync(join(root, 'results', 'couplings', 'thermoelasticity.svg'), join(folder, 'recorded', 'thermoelasticity.svg'));
   for (const room of ['engine', 'systems', 'test/walk']) copySources(join(root, room), join(folder, 'source', room));
+}
+
+/** The golden cases with a list of them, those that take longest last. */
+function copyGolden(from, to) {
+  cpSync(from, to, { recursive: true });
+  const files = readdirSync(from).sort();
+  const names = files.filter((file) => file.endsWith('.json')).map((file) => file.slice(0, -'.json'.length));
+  const long = (name) => name.endsWith('-full');
+  const cases = [...names.filter((name) => !long(name)), ...names.filter(long)].map((name) => ({
+    name,
+    tensors: files.includes(`${name}.safetensors`),
+  }));
+  writeFileSync(join(to, 'cases.json'), `${JSON.stringify(cases, null, 1)}\n`);
 }
 
 /** The code that the page speaks of, as text that every server gives and every browser shows. */

@@ -15,14 +15,8 @@ export type Report =
   | { readonly kind: 'verified' }
   | { readonly kind: 'failed'; readonly message: string };
 
-/** Golden cases that the site carries, in `golden/`. */
-export const GOLDEN = [
-  'thermoelasticity-small',
-  'reaction-diffusion-small',
-  'nernst-planck-poisson-small',
-  'electroosmotic-flow-small',
-  'soap-square-16',
-  'soap-square-64',
-  'torch-init',
-  'thermoelasticity-full',
-] as const;
+/** What `golden/cases.json` of the site holds: its golden cases, and whether tensors belong to one. */
+export interface GoldenFile {
+  readonly name: string;
+  readonly tensors: boolean;
+}

@@ -9,7 +9,7 @@ import { type Device, DeviceLostError, NoAdapterError, openDevice } from '../../
 import { parseGolden } from '../../experiments/verify/golden.ts';
 import { verifyCase } from '../../experiments/verify/system.ts';
 import { library } from '../../kernels/index.ts';
-import { GOLDEN, type Order, type Report } from './messages.ts';
+import type { GoldenFile, Order, Report } from './messages.ts';
 
 const tell = (report: Report) => postMessage(report);
 const doing = (text: string) => tell({ kind: 'doing', text });
@@ -74,12 +74,12 @@ function machineOf({ info }: Device): BenchResult['machine'] {
 }
 
 async function verifyAll(device: Device): Promise<void> {
-  for (const name of GOLDEN) {
+  const text = async (file: string) => new TextDecoder().decode(await fetched(file));
+  const cases = JSON.parse(await text('cases.json')) as readonly GoldenFile[];
+  for (const { name, tensors } of cases) {
     doing(`golden case ${name}`);
-    const json = await fetched(`${name}.json`);
-    const text = new TextDecoder().decode(json);
-    const bytes = name === 'torch-init' ? new Uint8Array() : await fetched(`${name}.safetensors`);
-    const golden = parseGolden(`${name}.json`, text, () => bytes);
+    const bytes = tensors ? await fetched(`${name}.safetensors`) : new Uint8Array();
+    const golden = parseGolden(`${name}.json`, await text(`${name}.json`), () => bytes);
     tell({ kind: 'case', result: await verifyCase(golden, { device, library }) });
   }
   tell({ kind: 'verified' });

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { buildSite } from '../../scripts/site.mjs';
+import type { GoldenFile } from '../../site/measure/messages.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -47,6 +48,9 @@ it('has relative addresses only, and every one of them leads to a file', () => {
 it('carries the sources and golden cases that it speaks of', () => {
   for (const file of ['source/engine/tape/derive.ts.txt', 'source/systems/expression.ts.txt', 'golden/torch-init.json'])
     expect(existsSync(join(folder, file)), file).toBe(true);
+  const cases = JSON.parse(readFileSync(join(folder, 'golden/cases.json'), 'utf8')) as readonly GoldenFile[];
+  const listed = cases.flatMap(({ name, tensors }) => [`${name}.json`, ...(tensors ? [`${name}.safetensors`] : [])]);
+  expect(listed.sort()).toEqual(readdirSync(join(import.meta.dirname, '../golden')).sort());
 });
 
 it('is the folder that the workflow publishes', () => {
