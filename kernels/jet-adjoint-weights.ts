@@ -164,9 +164,9 @@ export function weightsStaged(call: AdjointCall, { subgroupMaxSize, workgroupMem
   });
 }
 
-/** Vectors of rows and of columns that one subgroup accumulates. */
+/** Vectors of rows and of columns that one subgroup accumulates: a row that is handed round serves every column. */
 const ROW_VECTORS = 2;
-const COLUMN_VECTORS = 2;
+const COLUMN_VECTORS = 4;
 
 /** One column of W per lane and vector, rows broadcast: the outer products of all points, summed in registers. */
 export function weightsAcrossLanes(call: AdjointCall, L: number): Grid | null {

@@ -27,18 +27,21 @@ export function sizesOf({ params, inputs }: Call<DenseJetParams>): JetSizes {
 
 /**
  * Does something with each of up to `count` rows of registers, `NAME_0`, `NAME_1`, .. for each of `names`. The rows move
- * up to `NAME_0` in turn, so that `use` is written, and compiled, once. A compiler that knew `count` would unroll the
- * loop: `rows` is a uniform of that value.
+ * up to `NAME_0` in turn, `by` at a time, so that `use` is written, and compiled, `by` times: it is told the row and the
+ * registers' number. A compiler that knew `count` would unroll the loop: `rows` is a uniform of that value. `by` divides
+ * both `count` and the rows that are left.
  */
 export function eachRow(
   count: number,
   rows: string,
   left: string,
   names: readonly string[],
-  use: (j: string) => Code,
+  use: (j: string, register: number) => Code,
+  by = 1,
 ): Code {
-  const move = unroll(count - 1, (j) => names.map((name) => `${name}_${j} = ${name}_${j + 1};`));
-  return loop('j', `min(${rows}, ${left})`, [use('j'), move]);
+  const move = unroll(count - by, (j) => names.map((name) => `${name}_${j} = ${name}_${j + by};`));
+  const uses = unroll(by, (k) => use(k === 0 ? 'j' : `(j + ${k}u)`, k));
+  return loop('j', `min(${rows}, ${left})`, [uses, move], { step: by });
 }
 
 /** The channels `name0`, `name1`, .. of a row at a point of a tensor [B,C,rows,N]. */

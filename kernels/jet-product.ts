@@ -41,8 +41,10 @@ export interface JetParts {
 
 export type Way = (product: JetProduct, device: Capabilities) => Grid;
 
-/** Accumulators of one invocation. */
+/** Accumulators of one invocation of {@link staged}. */
 const ACCUMULATORS = 48;
+/** Of {@link acrossLanes}: more than a CPU has registers. One kept in its first cache costs less than further loads of operands. */
+const LANE_ACCUMULATORS = 96;
 /** Elements of staged weights: 16 KiB, what every WebGPU adapter has. */
 const STAGED = 4096;
 const MOST_POINTS = 128;
@@ -137,7 +139,7 @@ function stage(
  * rows run fastest: the points of a group stay in cache for all of them.
  */
 export const acrossLanes: Way = ({ B, C, N, rows, depth, operands, parts }, { subgroupMaxSize: L }) => {
-  const most = Math.max(L, Math.floor(ACCUMULATORS / C / L) * L);
+  const most = Math.max(L, Math.floor(LANE_ACCUMULATORS / C / L) * L);
   const block = Math.min(most, Math.ceil(rows / L) * L);
   const points = 2 * L;
   const vectors = block / L;
@@ -155,10 +157,10 @@ export const acrossLanes: Way = ({ B, C, N, rows, depth, operands, parts }, { su
         `let u${j} = subgroupBroadcast(w${Math.floor(j / L)}, ${j % L}u);`,
         unroll(C, (c) => `a${c}_${j} = fma(u${j}, v${c}, a${c}_${j});`),
       ];
-      const storeRow = (j: string) =>
+      const storeRow = (j: string, register: number) =>
         store(
           `(first + ${j})`,
-          channels.map((a) => `${a}_0`),
+          channels.map((a) => `${a}_${register}`),
         );
       return [
         `let point = group.y * ${points}u + thread;`,
@@ -173,7 +175,7 @@ export const acrossLanes: Way = ({ B, C, N, rows, depth, operands, parts }, { su
           unroll(block, multiply),
         ]),
         when(`point >= ${N}u`, 'return;'),
-        eachRow(block, uniforms.rows, `${rows}u - first`, channels, storeRow),
+        eachRow(block, uniforms.rows, `${rows}u - first`, channels, storeRow, rows % block === 0 ? 4 : 1),
       ];
     },
   });
