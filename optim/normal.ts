@@ -47,8 +47,8 @@ function shared(left: Columns, right: Columns): { from: number; to: number }[] {
 }
 
 /**
- * Writes the columns of a layer's weights and biases to `columns`, [O K + O, M] for the M numbers of `scale`, which rows
- * are multiplied by; the rows of the factors are those of `spans`, in order.
+ * Adds the columns of a layer's weights and biases to `columns`, [O K + O, M] for the M numbers of `scale`, which rows
+ * are multiplied by; the rows of the factors are those of `spans`, in order, which may share some.
  */
 export function layerColumns(
   columns: Float64Array,
@@ -62,7 +62,10 @@ export function layerColumns(
   const write = (column: number, values: Float64Array) => {
     let m = 0;
     for (const { start, count } of spans)
-      for (let n = start; n < start + count; n++) columns[column * scale.length + n] = values[m++]! * scale[n]!;
+      for (let n = start; n < start + count; n++) {
+        const at = column * scale.length + n;
+        columns[at] = columns[at]! + values[m++]! * scale[n]!;
+      }
   };
   for (let o = 0; o < O; o++) {
     for (let k = 0; k < K; k++) {

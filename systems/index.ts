@@ -14,6 +14,7 @@ export { type Jets, jetsUpTo } from './jets.ts';
 export { LEARNED, learnedNames, learnedValues } from './learned.ts';
 export {
   appliedSource,
+  COLUMNS,
   gramSource,
   partNames,
   type RowsSource,

@@ -6,11 +6,14 @@ import {
   add,
   broadcast,
   concat,
+  full,
   index,
   input,
+  jvp,
   matmul,
   mul,
   newTape,
+  range,
   reshape,
   type Shape,
   type Source,
@@ -52,7 +55,13 @@ export interface RowsSource {
   readonly networks: readonly NetworkLayers[];
 }
 
-/** Outputs `deltas.NETWORK.LAYER` [C,O,M] and `activations.NETWORK.LAYER` [C,K,M], M the rows that read the network. */
+/** Output of the rows of systems with L learned parameters: the columns of J for these, [L,M]. */
+export const COLUMNS = 'columns';
+
+/**
+ * Outputs `deltas.NETWORK.LAYER` [C,O,M] and `activations.NETWORK.LAYER` [C,K,M], M the readings of the network; and
+ * {@link COLUMNS}.
+ */
 export function rowsSource(problem: Problem): RowsSource {
   const model = lossModel(newTape(), problem);
   const networks = networkRows(model, problem);
@@ -65,7 +74,26 @@ export function rowsSource(problem: Problem): RowsSource {
       ] as const;
     }),
   );
-  return { model, source: { inputs: withoutWeights(model), outputs: Object.fromEntries(outputs) }, networks };
+  const columns = model.learned ? { [COLUMNS]: learnedColumns(model, model.learned) } : {};
+  const all = { ...Object.fromEntries(outputs), ...columns };
+  return { model, source: { inputs: withoutWeights(model), outputs: all }, networks };
+}
+
+/** Derivatives of the M residuals by each of what L learned parameters are made from, [1,L]: [L,M]. */
+function learnedColumns({ residuals }: LossModel, learned: Var): Var {
+  const [, L] = learned.shape as [number, number];
+  const columns = range(L).map((l) => {
+    const unit = concat(
+      range(L).map((k) => full(slice(learned, 1, 0, 1), k === l ? 1 : 0)),
+      1,
+    );
+    const tangents = jvp(
+      residuals.map(({ value }) => value),
+      [{ of: learned, tangent: unit }],
+    );
+    return concat(tangents, 1);
+  });
+  return concat(columns, 0);
 }
 
 /** What went out of {@link rowsSource}, as inputs of another tape. */

@@ -32,6 +32,8 @@ import { transformedAt } from './transform.ts';
 export interface Residual {
   readonly name: string;
   readonly group: string;
+  /** The group whose points it reads, too: of periodic conditions. */
+  readonly pairedWith?: string;
   /** The loss term that its squares enter, and how. */
   readonly term: string;
   readonly over: 'sum' | 'mean';
@@ -134,7 +136,16 @@ export function lossModel(tape: Tape, problem: Problem): LossModel {
     const written = pairedWith === undefined ? here : sub(here, express(tape, equation, lookup(pairedWith)));
     const value = weight === undefined ? written : mul(Math.sqrt(weight), written);
     const read = fieldsOf(system).filter((field) => fieldsIn(equation).has(field));
-    residuals.push({ name, group, term, over, fields: read, value: broadcast(value, [runs, counts[group]!]) });
+    const paired = pairedWith === undefined ? {} : { pairedWith };
+    residuals.push({
+      name,
+      group,
+      ...paired,
+      term,
+      over,
+      fields: read,
+      value: broadcast(value, [runs, counts[group]!]),
+    });
     return value;
   };
   const terms: string[] = [];

@@ -2,19 +2,31 @@
  * Jacobian rows of a system on a tape: one row for every residual at every point of its group, columns by network and
  * layer. A residual at a point depends on the networks at that point alone, so one backward sweep per residual, with a
  * cotangent of ones, gives the cotangents of every layer at every point; a row is their product with what went into the
- * layer, and products of rows need no rows at all.
+ * layer, and products of rows need no rows at all. A periodic condition reads the networks at two points: its row is the
+ * sum of two such products.
  */
 import { concat, full, index, slice, type Var, vjp } from '../engine/index.ts';
 import { activate, affineBar, type DenseJetParams } from '../kernels/index.ts';
 import { matrixBlocks, NetworkError } from './architecture.ts';
 import { isCarriedByJets } from './fields.ts';
-import { learnedNames } from './learned.ts';
 import type { LossModel, Residual } from './model.ts';
 import type { Problem } from './problem.ts';
 import type { Stack } from './stack.ts';
-import { groupsOf, type System } from './system.ts';
+import { groupsOf } from './system.ts';
 
-/** What one residual's rows take from one layer of a stack of F networks, at the N points of its group. */
+/** A residual at the points of its group, or of the one that this is paired with. */
+export interface Reading {
+  readonly residual: Residual;
+  readonly points: string;
+}
+
+export const readingsOf = (residuals: readonly Residual[]): Reading[] =>
+  residuals.flatMap((residual) => {
+    const { group, pairedWith } = residual;
+    return [group, ...(pairedWith === undefined ? [] : [pairedWith])].map((points) => ({ residual, points }));
+  });
+
+/** What one residual's rows take from one layer of a stack of F networks, at the N points of one group. */
 export interface RowParts {
   /** Cotangents of the affine map's jet, [F,C,O,N]. */
   readonly deltas: Var;
@@ -29,16 +41,8 @@ export interface LayerParts {
   readonly at: { readonly stack: number; readonly layer: number };
   /** Where W and then b lie in a row of theta. */
   readonly offset: number;
-  /** In the order of the residuals. */
+  /** In the order of {@link readingsOf} the residuals. */
   readonly parts: readonly RowParts[];
-}
-
-/** Why there are no Jacobian rows of a system, if there are none. */
-function withoutRows(system: System): string | undefined {
-  const [learned] = learnedNames(system);
-  if (learned !== undefined) return `learns ${learned}`;
-  if (system.conditions.some(({ pairedWith }) => pairedWith !== undefined)) return 'has periodic conditions';
-  return isCarriedByJets(system) ? undefined : 'takes derivatives that no fused jet carries';
 }
 
 /** Appends to the tape of a loss of one run what the rows of some of its residuals are made of. */
@@ -47,10 +51,9 @@ export function rowParts(
   residuals: readonly Residual[],
   { system, stacks, counts }: Pick<Problem, 'system' | 'stacks' | 'counts'>,
 ): LayerParts[] {
-  const reason = withoutRows(system);
-  if (reason !== undefined)
+  if (!isCarriedByJets(system))
     throw new NetworkError(
-      `${system.name} ${reason}; rows of its Jacobian are not available, train it with adam or soap`,
+      `${system.name} takes derivatives that no fused jet carries; rows of its Jacobian are not available, train it with adam or soap`,
     );
   const { tape } = model.total;
   const starts = new Map<string, number>();
@@ -59,9 +62,9 @@ export function rowParts(
     starts.set(group, total);
     total += counts[group]!;
   }
-  const window = (v: Var, { group }: Residual) => {
-    const start = starts.get(group)!;
-    return slice(v, 3, start, start + counts[group]!);
+  const window = (v: Var, points: string) => {
+    const start = starts.get(points)!;
+    return slice(v, 3, start, start + counts[points]!);
   };
   const found = tape.nodes.flatMap((node, id) =>
     node.op === 'composite' && node.params.name === 'dense_jet'
@@ -89,9 +92,9 @@ export function rowParts(
   return places.map((place, k) => {
     const { signal, result, args } = found[k]!;
     const jet = activate(signal, args);
-    const parts = residuals.map((residual, r) => ({
-      deltas: window(affineBar(bars[r]![k]!, result, args), residual),
-      activations: window(jet, residual),
+    const parts = readingsOf(residuals).map(({ residual, points }) => ({
+      deltas: window(affineBar(bars[residuals.indexOf(residual)]![k]!, result, args), points),
+      activations: window(jet, points),
     }));
     return { ...place, parts };
   });
@@ -102,7 +105,7 @@ function resultOf({ total: { tape } }: LossModel, id: number): Var {
   return tape.at(tape.nodes.findIndex((node) => node.op === 'pick' && node.inputs[0] === id));
 }
 
-/** One layer of one network, seen by the M rows of the residuals that read the network. */
+/** One layer of one network, seen by the M readings of the residuals that read the network. */
 export interface LayerRows {
   readonly layer: number;
   /** Where W and then b lie in the network's row of theta. */
@@ -115,7 +118,7 @@ export interface LayerRows {
 
 export interface NetworkLayers {
   readonly network: string;
-  /** Positions, among all rows, of the residuals that read the network: start and count of each, and at which points. */
+  /** Readings of the network: their rows among all, start and count, and at which points. Paired ones share their rows. */
   readonly spans: readonly { readonly start: number; readonly count: number; readonly points: string }[];
   readonly layers: readonly LayerRows[];
 }
@@ -130,16 +133,17 @@ export function networkRows(model: LossModel, problem: Pick<Problem, 'system' | 
     return at + counts[group]!;
   }, 0);
   const layers = rowParts(model, residuals, problem);
+  const readings = readingsOf(residuals);
   return stacks.flatMap((stack, s) =>
     stack.networks.map((network, k): NetworkLayers => {
-      const readers = residuals.flatMap(({ fields }, r) =>
-        fields.some((field) => stack.fields[k]!.includes(field)) ? [r] : [],
+      const readers = readings.flatMap(({ residual: { fields } }, at) =>
+        fields.some((field) => stack.fields[k]!.includes(field)) ? [at] : [],
       );
       return {
         network,
-        spans: readers.map((r) => {
-          const { group } = residuals[r]!;
-          return { start: starts[r]!, count: counts[group]!, points: group };
+        spans: readers.map((at) => {
+          const { residual, points } = readings[at]!;
+          return { start: starts[residuals.indexOf(residual)]!, count: counts[points]!, points };
         }),
         layers: layers
           .filter(({ at }) => at.stack === s)
@@ -147,11 +151,11 @@ export function networkRows(model: LossModel, problem: Pick<Problem, 'system' | 
             layer: at.layer,
             offset,
             deltas: concat(
-              readers.map((r) => index(parts[r]!.deltas, 0, k)),
+              readers.map((at) => index(parts[at]!.deltas, 0, k)),
               2,
             ),
             activations: concat(
-              readers.map((r) => index(parts[r]!.activations, 0, k)),
+              readers.map((at) => index(parts[at]!.activations, 0, k)),
               2,
             ),
           })),

@@ -27,6 +27,7 @@ import {
   type LossModel,
   lossModel,
   matrixBlocks,
+  NetworkError,
   type Problem,
   parameterCount,
   rowParts,
@@ -71,6 +72,10 @@ export function rowsModel({ problem, boundary }: Subject): RowsModel {
   const tape = newTape();
   const model = lossModel(tape, problem);
   const chosen = model.residuals.filter(({ group }) => boundary || group === 'interior');
+  const { name } = problem.system;
+  if (model.learned) throw new NetworkError(`${name} learns parameters; its tangent kernel is that of networks alone`);
+  if (chosen.some(({ pairedWith }) => pairedWith !== undefined))
+    throw new NetworkError(`${name} has periodic conditions, which have no rows here; leave out --boundary`);
   const layers = rowParts(model, chosen, problem).map(
     ({ parts, ...place }): LayerRows => ({
       ...place,

@@ -12,15 +12,20 @@ import {
   type Span,
 } from '../../optim/index.ts';
 import {
+  COLUMNS,
   type DataInput,
   inputValues,
+  LEARNED,
+  learnedNames,
   type NetworkLayers,
   type Problem,
   parameterCount,
   partNames,
   problemOf,
+  type Run,
 } from '../../systems/index.ts';
 import type { Precision } from './hyperparameters.ts';
+import { LearnedColumns } from './learned-columns.ts';
 import { fill } from './programs.ts';
 import { CANDIDATES, type SquarePrograms, squarePrograms } from './square-programs.ts';
 import type { Backend } from './trainer.ts';
@@ -58,7 +63,10 @@ interface Parts {
   readonly boundaryWeight: number;
 }
 
-const oneRun = ({ system, runs, shape }: Problem, run: number): Problem => problemOf(system, [runs[run]!], shape);
+/** Each span once: paired readings share their rows. */
+const distinct = (spans: Columns['spans']) => [...new Map(spans.map((span) => [span.start, span])).values()];
+
+const oneRun = ({ system, shape }: Problem, run: Run): Problem => problemOf(system, [run], shape);
 
 export class SystemSquares implements LeastSquares {
   readonly candidates = CANDIDATES;
@@ -70,6 +78,8 @@ export class SystemSquares implements LeastSquares {
   /** Factor of each row. */
   readonly #scale: Float64Array;
   readonly #blocks: readonly Block[];
+  /** Where what learned parameters are made from lies in theta: behind the networks. */
+  readonly #learned: Span;
   /** Factors of rows that the programs do not share, by name. */
   readonly #copied: readonly string[];
   readonly #parts: Parts;
@@ -86,8 +96,11 @@ export class SystemSquares implements LeastSquares {
     this.options = options;
     this.programs = programs;
     this.rows = scale.length;
-    this.parameters = blocks.reduce((sum, { count }) => sum + count, 0);
-    this.networks = blocks.map(({ layers }) => layers.map(({ start, count }) => ({ start, count })));
+    const start = blocks.reduce((sum, { count }) => sum + count, 0);
+    this.#learned = { start, count: learnedNames(options.problem.system).length };
+    this.parameters = start + this.#learned.count;
+    const layers = blocks.map(({ layers }) => layers.map(({ start, count }) => ({ start, count })));
+    this.networks = [...layers, ...(this.#learned.count > 0 ? [[this.#learned]] : [])];
     this.#scale = scale;
     this.#blocks = blocks;
     this.#copied = copied;
@@ -97,7 +110,7 @@ export class SystemSquares implements LeastSquares {
   static async create(options: LeastSquaresOptions, backend: Backend): Promise<SystemSquares> {
     const { boundaryWeight, precision } = options;
     const { system, counts, stacks } = options.problem;
-    const problem = oneRun(options.problem, 0);
+    const problem = oneRun(options.problem, options.problem.runs[0]!);
     const gramOn = options.gramOn ?? (backend.device.capabilities.software ? 'host' : 'device');
     const { programs, networks, model, copied } = await squarePrograms(problem, { precision, gramOn }, backend);
     const scale = Float64Array.from(
@@ -123,14 +136,13 @@ export class SystemSquares implements LeastSquares {
     const terms = model.residuals.flatMap(({ term, group }) => new Array<string>(counts[group]!).fill(term));
     const parts = { data: model.data, terms, boundaryWeight };
     const squares = new SystemSquares(options, programs, scale, blocks, copied, parts);
-    squares.select(0);
+    squares.select(options.problem.runs[0]!);
     return squares;
   }
 
-  /** The run whose points and coefficients count from now on. */
-  select(run: number): void {
-    const { problem } = this.options;
-    const one = inputValues(oneRun(problem, run), this.#parts.data);
+  /** The run whose points and coefficients count from now on: one of the problem's, its points moved or not. */
+  select(run: Run): void {
+    const one = inputValues(oneRun(this.options.problem, run), this.#parts.data);
     fill(this.programs.rows, one);
     const repeated = Object.entries(one).map(([name, data]): [string, Float64Array] => {
       const all = new Float64Array(CANDIDATES * data.length);
@@ -172,14 +184,23 @@ export class SystemSquares implements LeastSquares {
     }
     let shares: Promise<Float64Array[]> | undefined;
     const grams = () => (shares ??= this.#grams());
+    const learned = this.#learned.count > 0 ? await this.#learnedColumns() : undefined;
     return {
       gram: async (network, layer) => {
-        if (network === undefined) return this.#assembled(await grams());
-        const block = this.#blocks[network]!;
-        const share = layer === undefined ? (await grams())[network]! : await this.#gram(block, [block.layers[layer]!]);
-        return this.#assembled([share], [block]);
+        const block = network === undefined ? undefined : this.#blocks[network];
+        if (block) {
+          const alone = async (layer: number) => this.#gram(block, [block.layers[layer]!]);
+          return this.#assembled([layer === undefined ? (await grams())[network!]! : await alone(layer)], [block]);
+        }
+        const all = network === undefined ? this.#assembled(await grams()) : new Float64Array(this.rows ** 2);
+        learned?.addGram(all);
+        return all;
       },
-      normal: async () => lowerNormal(await this.#columns(), this.rows),
+      normal: async () => {
+        const { data, span } = learned ?? {};
+        const own = data && span ? [{ data, count: span.count, spans: [{ start: 0, count: this.rows }] }] : [];
+        return lowerNormal([...(await this.#columns()), ...own], this.rows);
+      },
       transposed: async (y) => {
         this.#blocks.forEach(({ network, rows }, k) => {
           const own = y instanceof Float64Array ? y : y[k]!;
@@ -192,6 +213,7 @@ export class SystemSquares implements LeastSquares {
         const result = new Float64Array(this.parameters);
         for (const { network, start } of this.#blocks)
           result.set(await transposed.readDouble(`transposed.${network}`), start);
+        if (learned) result.set(learned.transposed(y instanceof Float64Array ? y : y.at(-1)!), learned.span.start);
         return result;
       },
       applied: async (phi) => {
@@ -205,6 +227,7 @@ export class SystemSquares implements LeastSquares {
             result[i] = result[i]! + share[m]! * this.#scale[i]!;
           });
         }
+        learned?.addApplied(result, phi);
         return result;
       },
     };
@@ -217,9 +240,17 @@ export class SystemSquares implements LeastSquares {
       const data = new Float64Array(count * this.rows);
       for (const [l, factors] of (await this.#factors(layers)).entries())
         layerColumns(data.subarray((layers[l]!.start - start) * this.rows), factors, spans, this.#scale);
-      groups.push({ data, count, spans });
+      groups.push({ data, count, spans: distinct(spans) });
     }
     return groups;
+  }
+
+  async #learnedColumns(): Promise<LearnedColumns> {
+    const columns = await this.programs.rows.readDouble(COLUMNS);
+    return new LearnedColumns(
+      columns.map((x, k) => x * this.#scale[k % this.rows]!),
+      this.#learned,
+    );
   }
 
   async #grams(): Promise<Float64Array[]> {
@@ -272,6 +303,11 @@ export class SystemSquares implements LeastSquares {
       program.write(theta, all);
       start += count;
     }
+    if (LEARNED in program.plan.inputs)
+      program.write(
+        LEARNED,
+        thetas.flatMap((each) => [...each.subarray(start)]),
+      );
   }
 
   destroy(): void {

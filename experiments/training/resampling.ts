@@ -24,6 +24,12 @@ interface Sampled {
 export const movesAt = ({ resampling }: System, epoch: number): boolean =>
   resampling !== undefined && epoch > 0 && epoch % resampling.every === 0;
 
+/** A run with the points that the step after an epoch is taken at, where these are drawn at random. */
+export function drawnAt({ resampling, points }: System, run: Run, epoch: number): Run {
+  if (!resampling) return run;
+  return { ...run, points: points(run.parameters, run.seed, Math.floor(epoch / resampling.every)) };
+}
+
 /** Inputs that change with the points; what was measured stays where it is. */
 function moving({ options: { problem }, compiled: { data }, programs: { step } }: Sampled): DataInput[] {
   const { resampling, observed = {} } = problem.system;

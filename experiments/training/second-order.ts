@@ -12,6 +12,9 @@ import {
   EVALUATION,
   initialThetas,
   inputValues,
+  LEARNED,
+  learnedNames,
+  learnedValues,
   lossModel,
   type Problem,
   parameterCount,
@@ -19,10 +22,12 @@ import {
 import { servedBy } from '../adapter/choices.ts';
 import type { GaussNewtonHyperparameters } from './hyperparameters.ts';
 import { SystemSquares } from './least-squares.ts';
-import type { Errors, Snapshot } from './loop.ts';
+import type { Errors, Facts, Snapshot } from './loop.ts';
 import { fill } from './programs.ts';
 import { hasFiniteState } from './recorder.ts';
+import { drawnAt, movesAt } from './resampling.ts';
 import type { Memory } from './results.ts';
+import { thinned, UsageError } from './settings.ts';
 import { errorSource } from './tapes.ts';
 import { type Backend, compileOptions, errorsOf, exactOf, predictionsOf, type RunTrainer } from './trainer.ts';
 
@@ -72,6 +77,8 @@ export class GaussNewtonTrainer implements RunTrainer {
   static async create(options: GaussNewtonTrainerOptions, backend: Backend): Promise<GaussNewtonTrainer> {
     const { problem, precision } = options;
     const { system, runs } = problem;
+    if (system.resampling?.adaptive)
+      throw new UsageError(`${system.name}: points that follow residuals are for adam and soap`);
     const squares = await SystemSquares.create(options, backend);
     const evaluation = system.evaluation();
     const { model, source } = errorSource(problem, countOf(evaluation));
@@ -120,13 +127,18 @@ export class GaussNewtonTrainer implements RunTrainer {
   }
 
   async run(steps: number): Promise<Float32Array> {
-    const { problem, ...settings } = this.options;
+    const { problem, thin, ...settings } = this.options;
     const R = problem.runs.length;
     const losses = new Float32Array(steps * R * this.terms.length);
     for (let step = 0; step < steps; step++) {
+      const { system } = problem;
+      const runs = problem.runs.map((run) =>
+        system.resampling ? thinned(system, drawnAt(system, run, this.epoch), thin) : run,
+      );
+      if (movesAt(system, this.epoch)) for (const state of this.#states) delete state.residual;
       for (let r = 0; r < R; r++) {
         const state = this.#states[r]!;
-        this.squares.select(r);
+        this.squares.select(runs[r]!);
         const taken = await gaussNewtonStep(this.squares, state, settings);
         state.theta = rounded(state.theta);
         state.phi = rounded(state.phi);
@@ -141,16 +153,22 @@ export class GaussNewtonTrainer implements RunTrainer {
     return losses;
   }
 
-  /** The loss after the last step, its damping and its length, by run. */
-  facts(): Readonly<Record<string, readonly number[]>> {
+  /** The loss after the last step, its damping and its length, by run; learned parameters. */
+  facts(): Facts {
     const of = (name: 'loss' | 'lambda' | 'eta') => this.#last.map((step) => step?.[name] ?? Number.NaN);
-    return { loss: of('loss'), lambda: of('lambda'), eta: of('eta') };
+    return { loss: of('loss'), lambda: of('lambda'), eta: of('eta'), ...this.#learned() };
+  }
+
+  async learned(): Promise<Facts> {
+    return this.#learned();
+  }
+
+  #learned(): Facts {
+    return learnedValues(this.options.problem, this.#byStack()[LEARNED] ?? []);
   }
 
   async errors(): Promise<Errors[]> {
-    const { stacks } = this.options.problem;
-    const thetas = this.#byStack();
-    for (const { theta } of stacks) this.#error.write(theta, thetas[theta]!);
+    fill(this.#error, this.#byStack());
     await this.#error.run();
     return errorsOf(this.#error, this.fields, this.options.problem);
   }
@@ -219,13 +237,13 @@ export class GaussNewtonTrainer implements RunTrainer {
     this.#error.destroy();
   }
 
-  /** Every theta by input name, runs one after the other. */
+  /** Every theta by input name, and what learned parameters are made from, runs one after the other. */
   #byStack(): Record<string, Float64Array> {
     let start = 0;
-    const entries = this.options.problem.stacks.map(({ theta, networks, architecture }) => {
+    const entries = partsOf(this.options.problem).map(([name, count]) => {
       const from = start;
-      start += networks.length * parameterCount(architecture);
-      return [theta, Float64Array.from(this.#states.flatMap((state) => [...state.theta.subarray(from, start)]))];
+      start += count;
+      return [name, Float64Array.from(this.#states.flatMap((state) => [...state.theta.subarray(from, start)]))];
     });
     return Object.fromEntries(entries);
   }
@@ -234,16 +252,22 @@ export class GaussNewtonTrainer implements RunTrainer {
 /** What double-single keeps of numbers. */
 const rounded = (values: Float64Array): Float64Array => joinPairs(splitPairs(values));
 
-/** Initial parameters of each run, stack after stack. */
+/** What one run's theta is made of, in order: input names and how many parameters each has. */
+const partsOf = ({ system, stacks }: Problem): [string, number][] => {
+  const own = stacks.map(({ theta, networks, architecture }): [string, number] => [
+    theta,
+    networks.length * parameterCount(architecture),
+  ]);
+  const { length } = learnedNames(system);
+  return length > 0 ? [...own, [LEARNED, length]] : own;
+};
+
+/** Initial parameters of each run, part after part. */
 function startingThetas(problem: Problem): Float64Array[] {
   const all = initialThetas(problem);
   return problem.runs.map((_, r) =>
     Float64Array.from(
-      problem.stacks.flatMap(({ theta }) => {
-        const values = all[theta]!;
-        const count = values.length / problem.runs.length;
-        return [...values.subarray(r * count, (r + 1) * count)];
-      }),
+      partsOf(problem).flatMap(([name, count]) => [...all[name]!.subarray(r * count, (r + 1) * count)]),
     ),
   );
 }

@@ -11,6 +11,7 @@ import {
   type Optimizer,
   type Problem,
   problemOf,
+  type Run,
   resolveParameters,
   type System,
   seeded,
@@ -195,14 +196,17 @@ export function problemFor(settings: TrainSettings, system = systemNamed(setting
   const { variant, parameters, network, seeds } = settings;
   const problem = seeded(variantOf(system, variant), parameters, seeds, network);
   const thin = settings.optimizer === 'gauss-newton' ? settings.thin : 1;
-  const { observed } = problem.system;
+  const runs = problem.runs.map((run) => thinned(problem.system, run, thin));
+  return thin === 1 ? problem : problemOf(problem.system, runs, network);
+}
+
+/** A run with one of `thin` points of each group; what was measured stays. */
+export function thinned({ observed = {} }: System, run: Run, thin: number): Run {
   const few = (points: Coordinates): Coordinates =>
     Object.fromEntries(Object.entries(points).map(([c, values]) => [c, values.filter((_, k) => k % thin === 0)]));
-  const runs = problem.runs.map((run) => ({
+  const groups = Object.entries(run.points);
+  return {
     ...run,
-    points: Object.fromEntries(
-      Object.entries(run.points).map(([group, points]) => [group, observed?.[group] ? points : few(points)]),
-    ),
-  }));
-  return thin === 1 ? problem : problemOf(problem.system, runs, network);
+    points: Object.fromEntries(groups.map(([group, points]) => [group, group in observed ? points : few(points)])),
+  };
 }

@@ -11,8 +11,10 @@ import {
 import { doubleSingleLibrary } from '../../kernels/index.ts';
 import {
   appliedSource,
+  COLUMNS,
   gramSource,
   type LossModel,
+  learnedNames,
   type NetworkLayers,
   type Problem,
   parameterCount,
@@ -62,7 +64,7 @@ export async function squarePrograms(
   const float32 = compileOptions(backend);
   const double = precision === 'single' ? float32 : doubled(float32, (await doubleSingleOn(device)).arithmetic);
   const { model, source: rowsOf, networks } = rowsSource(problem);
-  const factors = Object.keys(rowsOf.outputs);
+  const factors = Object.keys(rowsOf.outputs).filter((name) => name !== COLUMNS);
   const ofFactors: CompileOptions = precision === 'mixed' ? { ...double, singles: factors } : double;
   const residuals = await Program.create(device, compile(residualSource(problem, CANDIDATES), double));
   const rows = await Program.create(device, compile(rowsOf, precision === 'double' ? double : float32));
@@ -89,7 +91,8 @@ export async function squarePrograms(
 function checkSize({ system, counts, stacks }: Problem): void {
   const conditions = system.conditions.map(({ group, residuals }) => residuals.length * counts[group]!);
   const rows = [Object.keys(system.residuals).length * counts['interior']!, ...conditions].reduce((a, b) => a + b);
-  const parameters = stacks.reduce((sum, stack) => sum + stack.networks.length * parameterCount(stack.architecture), 0);
+  const ofNetworks = stacks.map(({ networks, architecture }) => networks.length * parameterCount(architecture));
+  const parameters = ofNetworks.reduce((a, b) => a + b, learnedNames(system).length);
   if (Math.min(rows, parameters) > MOST_ROWS)
     throw new TooManyRowsError(
       `gauss-newton would factorize a matrix of ${Math.min(rows, parameters)} rows (${rows} residuals, ${parameters} parameters); its limit is ${MOST_ROWS}`,

@@ -60,10 +60,27 @@ it('goes on where it was, bit for bit', async () => {
   for (const r of [0, 1]) expect(after[r].learned.k).not.toBe(before[r].learned.k);
 });
 
-it('gauss-newton is refused, and says what is not', async () => {
-  const args = ['train', 'own/decay.json', '--optimizer', 'gauss-newton', '--out', 'refused'];
+it('gauss-newton learns them, too, to more digits, and goes on bit for bit', async () => {
+  const args = ['train', 'own/decay.json', '--optimizer', 'gauss-newton', '--width', '10', '--depth', '2'];
+  const outcome = await within(cwd, [...args, '--epochs', '16', '--out', 'newton']);
+  expect([outcome.status, ownLines(outcome).filter((line) => line.startsWith('tapir:'))]).toEqual([0, []]);
+  const { learned } = json('newton/summary.json');
+  expect(Math.abs(learned.k - 1.5)).toBeLessThan(2e-3);
+  expect(Math.abs(learned.rest - 0.3)).toBeLessThan(1e-3);
+  await within(cwd, [...args, '--epochs', '8', '--out', 'half']);
+  await within(cwd, ['train', 'own/decay.json', '--resume', 'half', '--epochs', '16']);
+  const [whole, parts] = ['newton', 'half'].map((name) => readFileSync(join(cwd, `${name}/checkpoint.safetensors`)));
+  expect(parts!.equals(whole!)).toBe(true);
+});
+
+it('gauss-newton says which systems it does not take', async () => {
+  writeFileSync(
+    join(cwd, 'own/third.json'),
+    JSON.stringify({ ...decay, name: 'third', residuals: { third: 'y.ttt' } }),
+  );
+  const args = ['train', 'own/third.json', '--optimizer', 'gauss-newton', '--out', 'refused'];
   expectRefusal(
     await within(cwd, args),
-    /decay learns k; rows of its Jacobian are not available, train it with adam or soap/,
+    /third takes derivatives that no fused jet carries; rows of its Jacobian are not available, train it with adam or soap/,
   );
 });
