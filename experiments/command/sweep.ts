@@ -21,11 +21,11 @@ import {
 } from '../sweep/plan.ts';
 import { type Overrides, type Preset, presetNamed, presets } from '../sweep/presets.ts';
 import { type SweepOutcome, sweep } from '../sweep/sweep.ts';
-import { optimizers, weightings } from '../training/hyperparameters.ts';
+import { methods, weightings } from '../training/hyperparameters.ts';
 import { UsageError } from '../training/settings.ts';
 import { type SlurmOptions, slurmOptions, statusCommand, submitSweep } from './cluster.ts';
 import { known } from './known.ts';
-import { assignments, choices, integer, number, path, seconds, seedList } from './options.ts';
+import { assignments, choices, integer, number, path, seconds, seedList, share } from './options.ts';
 import {
   type Global,
   interruptible,
@@ -67,7 +67,11 @@ export function sweepCommand(): Command {
       'a system: values of a parameter, name=1,5,20 (repeatable: all combinations)',
       assignments,
     )
-    .option('--optimizer <list>', 'a system: adam,soap (default) or one of them', choices('--optimizer', optimizers))
+    .option(
+      '--optimizer <list>',
+      `a system: of ${methods.join(', ')} (default: adam,soap)`,
+      choices('--optimizer', methods),
+    )
     .option(
       '--weighting <list>',
       `a system: of ${weightings.join(', ')} (default: grad-norm)`,
@@ -82,6 +86,9 @@ export function sweepCommand(): Command {
         .default(DEFAULT_STACK),
     )
     .option('--epochs <n>', "instead of the preset's", integer('--epochs', 1))
+    .option('--steps <n>', "gauss-newton's, instead of 60", integer('--steps', 1))
+    .option('--momentum <x>', 'gauss-newton: share of the last direction that is kept (SPRING; default: 0)', share)
+    .option('--thin <n>', 'gauss-newton: of n collocation points keep one (default: 1)', integer('--thin', 1))
     .option('--lr <x>', 'learning rate', number('--lr', true))
     .option('--width <n>', 'neurons of a hidden layer', integer('--width', 1))
     .option('--depth <n>', 'hidden layers', integer('--depth', 1))
@@ -183,8 +190,16 @@ async function presetOf(name: string, { set, optimizers: own, weightings: balanc
 /** Options that say which runs there are. */
 function planOptions(options: Options): string[] {
   const { set = {}, optimizer, weighting, epochs, lr, width, depth, seeds, soapBetas, updateEvery, stack } = options;
-  const methods = { optimizer, weighting };
-  const values = { ...methods, epochs, lr, width, depth, seeds, 'soap-betas': soapBetas, 'update-every': updateEvery };
+  const { steps, momentum, thin } = options;
+  const values = {
+    ...{ optimizer, weighting, epochs, steps, momentum, thin },
+    lr,
+    width,
+    depth,
+    seeds,
+    'soap-betas': soapBetas,
+    'update-every': updateEvery,
+  };
   const given = { ...values, ...(stack === DEFAULT_STACK ? {} : { stack }) };
   const said = Object.entries(given).flatMap(([key, value]) => (value === undefined ? [] : [`--${key}`, `${value}`]));
   return [...Object.entries(set).flatMap(([name, list]) => ['--set', `${name}=${list.join(',')}`]), ...said];

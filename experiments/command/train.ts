@@ -7,7 +7,7 @@ import { tunedChoices } from '../adapter/tune-cache.ts';
 import { trackings } from '../disk/tracker.ts';
 import { type ProgramOptions, trainSystem } from '../library/train.ts';
 import { table } from '../show/table.ts';
-import { methods, optimizers, precisions, weightings } from '../training/hyperparameters.ts';
+import { optimizers, precisions, trainable, weightings } from '../training/hyperparameters.ts';
 import { memoryText } from '../training/plans.ts';
 import { DivergenceError } from '../training/recorder.ts';
 import { problemFor, resolveSettings, type TrainOptions } from '../training/settings.ts';
@@ -63,12 +63,12 @@ function gaussNewtonOptions(command: Command): Command {
     )
     .option(
       '--boundary-weight <x>',
-      'gauss-newton: factor of the conditions (default: 10)',
+      'sums of squares: factor of the conditions (default: 10)',
       number('--boundary-weight', true),
     )
-    .option('--thin <n>', 'gauss-newton: of n collocation points keep one (default: 1)', integer('--thin', 1))
+    .option('--thin <n>', 'sums of squares: of n collocation points keep one (default: 1)', integer('--thin', 1))
     .addOption(
-      new Option('--precision <name>', `gauss-newton: ${precisions.join(', ')} (default: mixed)`).argParser(
+      new Option('--precision <name>', `sums of squares: ${precisions.join(', ')} (default: mixed)`).argParser(
         choice('--precision', precisions),
       ),
     );
@@ -78,7 +78,7 @@ export function trainCommand(): Command {
   return gaussNewtonOptions(
     systemOptions(
       new Command('train').argument('<system>', `${systems.map(({ name }) => name).join(', ')}, or a file`),
-      methods,
+      trainable,
     ),
   )
     .description('train a system; writes a run folder')

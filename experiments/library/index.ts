@@ -30,8 +30,9 @@ export { type Errors, type Facts, type Look, loop, type Observer, type Snapshot 
 export { DivergenceError } from '../training/recorder.ts';
 export type { Line, Result, Summary, TrainSettings } from '../training/results.ts';
 export { loadRun, type SavedRun, SavedRunError } from '../training/saved-run.ts';
-export { GaussNewtonTrainer } from '../training/second-order.ts';
+export { SecondOrderTrainer } from '../training/second-order.ts';
 export { problemFor, settingsFor, UsageError } from '../training/settings.ts';
-export { type TrainSummary, trainerFor } from '../training/train.ts';
+export type { TrainSummary } from '../training/train.ts';
 export { type Backend, type RunTrainer, Trainer } from '../training/trainer.ts';
+export { trainerFor } from '../training/trainers.ts';
 export { type ProgramOptions, trainSystem as train } from './train.ts';

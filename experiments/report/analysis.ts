@@ -2,7 +2,9 @@
  * The paper's own readings of its tables (sections 7.1 to 7.3, appendix B), applied to ours beside the printed values:
  * variation over seeds, degradation with its marks, the factors one by one, what SOAP costs, how LRA fails.
  */
+
 import { type Method, publishedCell } from '../sweep/published.ts';
+import { isFirstOrder } from '../training/hyperparameters.ts';
 import { count, type Found, type MethodRow, ratioText, type SystemReport, scientific } from './data.ts';
 
 /** A table of the report. */
@@ -107,7 +109,7 @@ function factors({ system, rows, coupling, couplings }: SystemReport): Reading {
 /** How much longer a step of SOAP takes than one of Adam with the same weighting, of runs trained in stacks of one height. */
 function cost({ ids }: SystemReport, { record, summaries }: Found): Reading {
   const runs = record.runs.filter(({ id }) => ids.includes(id));
-  const weightings = [...new Set(runs.map(({ weighting }) => weighting))];
+  const weightings = [...new Set(runs.filter(isFirstOrder).map(({ weighting }) => weighting))];
   const rows = weightings.map((weighting) => {
     const times = (optimizer: string) =>
       runs.flatMap((run) => {

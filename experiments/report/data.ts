@@ -255,8 +255,8 @@ function caveatsOf(runs: readonly RunPlan[]): string[] {
   }
   if (hidden !== architecture.hidden || width !== architecture.width)
     found.push(`networks of ${hidden} x ${width}, the paper's have ${architecture.hidden} x ${architecture.width}`);
-  const { learningRate } = runs[0]!;
-  if (learningRate !== training.learningRate)
+  const learningRate = runs.flatMap((run) => ('learningRate' in run ? [run.learningRate] : []))[0];
+  if (learningRate !== undefined && learningRate !== training.learningRate)
     found.push(`learning rate ${learningRate}, the paper's is ${training.learningRate}`);
   return found;
 }

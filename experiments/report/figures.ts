@@ -8,12 +8,13 @@ import { type Box, curve, Figure, type Lines, linear, logarithmic, type Point, W
 import type { FieldPicture, PredictedField } from '../show/picture.ts';
 import { type RunPlan, systemOf } from '../sweep/presets.ts';
 import { type Method, methodName } from '../sweep/published.ts';
-import type { Line } from '../training/record.ts';
+import type { Line, Summary } from '../training/record.ts';
 import type { Found, MethodRow, Stats, SystemReport } from './data.ts';
 import { errorOf, lossOf } from './history.ts';
 
-/** Okabe and Ito's colours: SOAP cool and in full lines, Adam warm and dashed; the symbol tells the weighting. */
+/** Okabe and Ito's colours: SOAP cool and in full lines, Adam warm and dashed, Gauss-Newton black; the symbol tells the weighting. */
 const COLOURS = {
+  'gauss-newton': { none: '#000000', lra: '#000000', 'grad-norm': '#000000' },
   adam: { none: '#E69F00', lra: '#CC79A7', 'grad-norm': '#D55E00' },
   soap: { none: '#56B4E9', lra: '#009E73', 'grad-norm': '#0072B2' },
 };
@@ -21,9 +22,11 @@ const SYMBOLS = { none: 'triangle', lra: 'rect', 'grad-norm': 'circle' };
 const TOP = 112;
 const PANEL = { height: 300, left: 70, width: 395, gap: 85 };
 
-const box = (k: number): Box => ({
+const BELOW = PANEL.height + 90;
+
+const box = (k: number, row = 0): Box => ({
   left: PANEL.left + k * (PANEL.width + PANEL.gap),
-  top: TOP,
+  top: TOP + row * BELOW,
   width: PANEL.width,
   height: PANEL.height,
 });
@@ -34,7 +37,7 @@ interface Mark extends Method {
 
 function marked({ data, ...method }: Mark) {
   const { optimizer, weighting } = method;
-  const type = optimizer === 'soap' ? 'solid' : [6, 4];
+  const type = optimizer === 'adam' ? [6, 4] : 'solid';
   const plain = curve(methodName(method), data, COLOURS[optimizer][weighting], 1.8, type);
   return { ...plain, showSymbol: true, symbol: SYMBOLS[weighting], symbolSize: 8, connectNulls: true };
 }
@@ -115,30 +118,54 @@ function shown({ record, summaries }: Found, { ids, couplings }: SystemReport, a
   return [...new Map(there.toReversed().map((run) => [methodName(run), run])).values()].reverse();
 }
 
-/** Sum of the loss terms and error over the epochs, a line for each method. Undefined where nothing has finished. */
+/** Seconds that a step of a run took: its share of the stack that it was trained in. */
+const secondsPerStep = ({ msPerStep, stackedWith }: Summary): number | null =>
+  msPerStep === null ? null : msPerStep / 1000 / (stackedWith + 1);
+
+/** Sum of the loss terms and error over the epochs and over the time that they took, a line for each method. Undefined where nothing has finished. */
 export function historyFigure(found: Found, report: SystemReport, asked?: number): string | undefined {
   const runs = shown(found, report, asked);
   if (runs.length === 0) return undefined;
   const { coupling, seed } = runs[0]!;
+  const bottom = TOP + BELOW + PANEL.height;
   const figure = new Figure(
     `${report.title}: histories`,
     `${coupling.name} = ${coupling.value}, seed ${seed}; ${report.measure}`,
-    TOP + PANEL.height + 110,
+    bottom + 110,
   );
-  const told = runs.map((run) => ({ run, history: found.histories.get(run.id) ?? [] }));
-  const draw = (at: Box, heading: string, pick: (line: Line, run: RunPlan) => number | null): Lines => {
-    const curves = told.map(({ run, history }) => {
-      const data = history.map((line): Point => [line.epoch, positive(pick(line, run))]);
-      return { ...marked({ ...run, data }), symbol: data.length === 1 ? 'circle' : 'none' };
-    });
-    const values = curves.flatMap(({ data }) => data.flatMap(([, value]) => value ?? []));
-    figure.heading(at, heading, '');
-    figure.lines(at, curves, { x: { ...linear('epoch'), min: 0 }, y: logarithmic(values) });
-    return curves;
+  const told = runs.map((run) => {
+    const summary = found.summaries.get(run.id)!;
+    return { run, history: found.histories.get(run.id) ?? [], seconds: secondsPerStep(summary) };
+  });
+  // A step of Gauss-Newton is another thing than an epoch of the others: on a linear axis one of the two is a point.
+  const decades = runs.some(({ optimizer }) => optimizer === 'gauss-newton');
+  const draw = (row: number, name: string, along: (line: Line, seconds: number | null) => number | null): Lines => {
+    const panel = (k: number, heading: string, pick: (line: Line, run: RunPlan) => number | null): Lines => {
+      const curves = told.map(({ run, history, seconds }) => {
+        const data = history.flatMap((line): Point[] => {
+          const x = along(line, seconds);
+          return x === null ? [] : [[x, positive(pick(line, run))]];
+        });
+        return { ...marked({ ...run, data }), symbol: data.length === 1 ? 'circle' : 'none' };
+      });
+      const points = curves.flatMap(({ data }) => data);
+      const values = points.flatMap(([, value]) => value ?? []);
+      const x = decades
+        ? logarithmic(
+            points.map(([at]) => at),
+            name,
+          )
+        : { ...linear(name), min: 0 };
+      figure.heading(box(k, row), heading, '');
+      figure.lines(box(k, row), curves, { x, y: logarithmic(values) });
+      return curves;
+    };
+    panel(0, 'unweighted loss', ({ losses }) => lossOf(losses));
+    return panel(1, 'error', errorOf);
   };
-  const curves = draw(box(0), 'unweighted loss', ({ losses }) => lossOf(losses));
-  draw(box(1), 'error', errorOf);
-  figure.legend(curves, { left: PANEL.left - 8, width: WIDTH - 80, top: TOP + PANEL.height + 60, itemHeight: 8 });
+  const curves = draw(0, decades ? 'step' : 'epoch', ({ epoch }) => epoch);
+  draw(1, 'seconds', ({ epoch }, seconds) => (seconds === null ? null : epoch * seconds));
+  figure.legend(curves, { left: PANEL.left - 8, width: WIDTH - 80, top: bottom + 60, itemHeight: 8 });
   return figure.svg();
 }
 

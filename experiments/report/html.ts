@@ -85,7 +85,14 @@ function figureList({ coupling, history, fields }: Figures, { title, beside }: S
   const marks = beside ? '; published values as hollow marks' : '';
   return [
     figure(coupling, `${title}: error against coupling for each method${marks}`),
-    ...(history ? [figure(history, `${title}: loss and error over the epochs at the strongest coupling`)] : []),
+    ...(history
+      ? [
+          figure(
+            history,
+            `${title}: loss and error over the epochs, and over the seconds that they took, at the strongest coupling`,
+          ),
+        ]
+      : []),
     ...fields.map((svg) => figure(svg, `${title}: fields, their errors and loss terms of one run`)),
   ];
 }

@@ -174,12 +174,12 @@ export function linear(name: string, power = 0): Options {
 }
 
 /** An axis of whole decades around `values`. */
-export function logarithmic(values: readonly number[]): Options {
+export function logarithmic(values: readonly number[], name = ''): Options {
   const exponents = values.filter((value) => value > 0).map(Math.log10);
   const [least, most] = exponents.length > 0 ? [Math.min(...exponents), Math.max(...exponents)] : [0, 0];
   const [low, high] = [Math.floor(least - 0.05), Math.ceil(most + 0.05)];
   const formatter = (value: number) => powerOfTen(Math.round(Math.log10(value)));
-  return { ...linear(''), type: 'log', min: 10 ** low, max: 10 ** high, axisLabel: { ...font(12, INK), formatter } };
+  return { ...linear(name), type: 'log', min: 10 ** low, max: 10 ** high, axisLabel: { ...font(12, INK), formatter } };
 }
 
 /** What makes an axis end exactly there, with ticks at round values. */

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { checkReference, resolveParameters, type System } from '../../systems/index.ts';
 import { UsageError } from '../training/settings.ts';
 import type { Grid, Preset } from './presets.ts';
+import type { Method } from './published.ts';
 
 /**
  * Runs of a system at every combination of values. Errors are shown against the parameter that couples its fields, or else
@@ -21,7 +22,11 @@ export function presetOver(
   const own = axis === coupling.parameter && coupling.values.length > 0 ? coupling.values : [startOf(system, axis)];
   const couplings = given.get(axis) ?? own;
   given.delete(axis);
-  const methods = optimizers.flatMap((optimizer) => weightings.map((weighting) => ({ optimizer, weighting })));
+  const methods = optimizers.flatMap((optimizer): Method[] =>
+    optimizer === 'gauss-newton'
+      ? [{ optimizer, weighting: 'none' }]
+      : weightings.map((weighting) => ({ optimizer, weighting })),
+  );
   const blocks = combinations([...given]).map((fixed) => ({ system: name, axis, fixed, couplings, methods }));
   for (const { fixed } of blocks)
     for (const value of couplings) checkReference(system, resolveParameters(system, { ...fixed, [axis]: value }));

@@ -51,11 +51,9 @@ export function groupsOf(runs: readonly RunPlan[], stack: number): Group[] {
 
 /** Whatever must be equal for runs to share programs. */
 function shapeOf(run: RunPlan): string {
-  const { system, variant, optimizer, weighting, network, betas, optimizerEpsilon, updateEvery } = run;
-  const { learningRate, epochs, score } = run;
-  const counts = Object.values(systemOf(run).points(run.parameters, run.seed)).map(countOf);
-  const method = [optimizer, weighting, betas, optimizerEpsilon, updateEvery, learningRate, epochs];
-  return JSON.stringify([system, variant, network, method, score, counts]);
+  const { id: _, coupling, parameters, seed, ...shared } = run;
+  const counts = Object.values(systemOf(run).points(parameters, seed)).map(countOf);
+  return JSON.stringify([shared, coupling.name, counts]);
 }
 
 /** Roughly the multiply-adds of one epoch of a run, to weigh its share of the work. */
@@ -67,8 +65,11 @@ export function costOf(run: RunPlan): number {
     (sum, { networks, architecture }) => sum + networks.length * parameterCount(architecture),
     0,
   );
-  return points * channels * parameters;
+  return points * channels * parameters * (run.optimizer === 'gauss-newton' ? GAUSS_NEWTON_STEP : 1);
 }
+
+/** About how many steps of Adam or SOAP one of Gauss-Newton takes the time of. */
+const GAUSS_NEWTON_STEP = 25;
 
 /** Roughly the multiply-adds of a group. */
 export const workOf = ({ runs }: Group): number => runs.reduce((sum, run) => sum + costOf(run) * run.epochs, 0);

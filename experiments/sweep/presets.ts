@@ -2,8 +2,15 @@
 import { z } from 'zod';
 import type { Weighting } from '../../optim/index.ts';
 import { type NetworkShape, type Optimizer, resolveParameters, type System, systemNamed } from '../../systems/index.ts';
-import { type Hyperparameters, hyperparametersFor } from '../training/hyperparameters.ts';
 import {
+  type GaussNewtonHyperparameters,
+  gaussNewtonFor,
+  type Hyperparameters,
+  hyperparametersFor,
+  type Method as Optimized,
+} from '../training/hyperparameters.ts';
+import {
+  gaussNewtonSchema,
   hyperparametersSchema,
   networkSchema,
   type Score,
@@ -12,7 +19,7 @@ import {
   type Variant,
   variants,
 } from '../training/record.ts';
-import { UsageError } from '../training/settings.ts';
+import { DEFAULT_STEPS, UsageError } from '../training/settings.ts';
 import { variantOf } from '../training/variants.ts';
 import type { Method } from './published.ts';
 
@@ -36,7 +43,7 @@ export interface Preset {
   /** Whether the paper's tables report what this preset computes. */
   readonly published: boolean;
   readonly variant: Variant;
-  /** Instead of the system's own. */
+  /** Instead of the system's own, of Adam and SOAP. */
   readonly epochs?: number;
   readonly network?: NetworkShape;
   readonly soapBetas?: readonly [number, number];
@@ -44,8 +51,7 @@ export interface Preset {
   readonly own?: string;
 }
 
-/** One run, everything resolved: what its config.json holds. */
-export interface RunPlan extends Hyperparameters {
+interface Planned {
   readonly id: string;
   readonly system: string;
   readonly variant: Variant;
@@ -57,17 +63,25 @@ export interface RunPlan extends Hyperparameters {
   readonly score: Score;
 }
 
+export type FirstOrderPlan = Planned & Hyperparameters;
+/** One run, everything resolved: what its config.json holds. */
+export type RunPlan = FirstOrderPlan | (Planned & GaussNewtonHyperparameters);
+
 /** What a sweep over one system asks for: every combination is trained. */
 export interface Grid {
   /** Values by parameter. */
   readonly set?: Readonly<Record<string, readonly number[]>>;
-  readonly optimizers?: readonly Optimizer[];
+  readonly optimizers?: readonly Optimized[];
   readonly weightings?: readonly Weighting[];
 }
 
-/** Hyperparameters that replace a preset's. */
+/** Hyperparameters that replace a preset's: of Adam and SOAP, but for shapes and seeds and what is said to be Gauss-Newton's. */
 export interface Overrides extends Grid {
   readonly epochs?: number;
+  /** Gauss-Newton's. */
+  readonly steps?: number;
+  readonly momentum?: number;
+  readonly thin?: number;
   readonly lr?: number;
   readonly width?: number;
   readonly depth?: number;
@@ -168,6 +182,22 @@ export const presets: readonly Preset[] = [
     epochs: 1000,
     network: { hidden: 2, width: 16 },
   },
+  {
+    name: 'second-order',
+    about:
+      'Gauss-Newton beside grad-norm with Adam and SOAP, at the strongest coupling of thermoelasticity; one seed by default',
+    blocks: [
+      {
+        system: 'thermoelasticity',
+        couplings: [50],
+        methods: [...GN, { optimizer: 'gauss-newton', weighting: 'none' }],
+      },
+    ],
+    seeds: [42],
+    published: true,
+    variant: 'paper',
+    epochs: 2000,
+  },
 ];
 
 /** Throws {@link UsageError}. */
@@ -179,7 +209,7 @@ export function presetNamed(name: string): Preset {
 }
 
 /** A run as sweep.json holds it; its id is a folder's name. */
-export const runPlanSchema = z.looseObject({
+const planned = z.looseObject({
   id: z.string().regex(/^[A-Za-z][\w.+-]*$/),
   system: z.string(),
   variant: z.enum(variants),
@@ -189,9 +219,11 @@ export const runPlanSchema = z.looseObject({
   epochs: z.int().positive(),
   seed: seedSchema,
   score: z.enum(scores),
-  ...hyperparametersSchema.shape,
-  weightMemory: z.number().exactOptional(),
 });
+export const runPlanSchema = z.union([
+  planned.extend({ ...hyperparametersSchema.shape, weightMemory: z.number().exactOptional() }),
+  planned.extend(gaussNewtonSchema.shape),
+]);
 
 /** Every run of a preset, seeds fastest. */
 export function planOf(preset: Preset, overrides: Overrides = {}): RunPlan[] {
@@ -205,31 +237,33 @@ export function planOf(preset: Preset, overrides: Overrides = {}): RunPlan[] {
 
 function resolve(
   preset: Preset,
-  { epochs, lr, width, depth, soapBetas = preset.soapBetas, updateEvery }: Overrides,
+  overrides: Overrides,
   { system: name, axis, fixed = {}, score = 'relative' }: Block,
   { optimizer, weighting }: Method,
   value: number,
   seed: number,
 ): RunPlan {
+  const { lr, width, depth, soapBetas = preset.soapBetas, updateEvery, momentum, thin } = overrides;
   const system = systemNamed(name);
   const parameter = axis ?? system.coupling.parameter;
   const also = Object.entries(fixed).map(([key, other]) => `${key}${other}-`);
   const shape = preset.network ?? system.architecture;
-  return {
+  const about = {
     id: `${name}-${also.join('')}${parameter}${value}-${optimizer}-${weighting}-s${seed}`,
     system: name,
     variant: preset.variant,
     coupling: { name: parameter, value },
     parameters: resolveParameters(system, { ...fixed, [parameter]: value }),
     network: { ...shape, hidden: depth ?? shape.hidden, width: width ?? shape.width },
-    ...hyperparametersFor(system, {
-      ...{ optimizer, weighting, updateEvery, learningRate: lr },
-      betas: optimizer === 'soap' ? soapBetas : undefined,
-    }),
-    epochs: epochs ?? preset.epochs ?? system.training.epochs[optimizer],
-    seed,
-    score,
   };
+  if (optimizer === 'gauss-newton') {
+    const epochs = overrides.steps ?? DEFAULT_STEPS[optimizer];
+    return { ...about, ...gaussNewtonFor({ momentum, thin }), epochs, seed, score };
+  }
+  const betas = optimizer === 'soap' ? soapBetas : undefined;
+  const how = hyperparametersFor(system, { optimizer, weighting, updateEvery, learningRate: lr, betas });
+  const epochs = overrides.epochs ?? preset.epochs ?? system.training.epochs[optimizer];
+  return { ...about, ...how, epochs, seed, score };
 }
 
 /** Epochs that the paper gives a system. */

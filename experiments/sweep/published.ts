@@ -2,9 +2,9 @@
 import type { Weighting } from '../../optim/index.ts';
 import type { Optimizer } from '../../systems/index.ts';
 
-/** How a run is trained. */
+/** How a run is trained; Gauss-Newton's weighting is `none`. */
 export interface Method {
-  readonly optimizer: Optimizer;
+  readonly optimizer: Optimizer | 'gauss-newton';
   readonly weighting: Weighting;
 }
 
@@ -119,8 +119,9 @@ export function publishedCell(
   return found?.cells[table!.couplings.indexOf(coupling)];
 }
 
-/** `Adam+GN`, `SOAP`, .. as the paper writes them. */
+/** `Adam+GN`, `SOAP`, .. as the paper writes them, where GN is grad-norm; `Gauss-Newton`. */
 export function methodName({ optimizer, weighting }: Method): string {
+  if (optimizer === 'gauss-newton') return 'Gauss-Newton';
   const balance = { none: '', lra: '+LRA', 'grad-norm': '+GN' }[weighting];
   return `${optimizer === 'soap' ? 'SOAP' : 'Adam'}${balance}`;
 }

@@ -1,10 +1,11 @@
 /** Trains one stack of runs of a sweep to its end, or until asked to stop. */
-import { problemOf } from '../../systems/index.ts';
+import { type Problem, problemOf } from '../../systems/index.ts';
 import type { Files } from '../disk/atomic.ts';
 import { encodeSafetensors, tensor } from '../disk/safetensors.ts';
 import { writeWeights } from '../training/checkpoint.ts';
 import {
   atMostEvery,
+  everyEpochs,
   type Look,
   loop,
   msPerStep,
@@ -21,11 +22,12 @@ import {
   recording,
   resultOf,
   scoreOf,
-  thinned,
+  thinned as thinnedLooks,
   watchDivergence,
 } from '../training/recorder.ts';
-import type { TrainerOptions } from '../training/tapes.ts';
-import { type Backend, Trainer } from '../training/trainer.ts';
+import { thinned } from '../training/settings.ts';
+import type { Backend, RunTrainer } from '../training/trainer.ts';
+import { looksEvery, trainerFor } from '../training/trainers.ts';
 import { encodeState, readState, stackName } from './checkpoint.ts';
 import type { SweepFolder } from './folder.ts';
 import { type RunPlan, systemOf } from './presets.ts';
@@ -57,7 +59,7 @@ export interface StackProgress {
 export async function trainStack(session: StackSession): Promise<Summary[] | undefined> {
   const { backend, folder, group, runs, from, checkpointEvery, signal, progress } = session;
   const { epochs, score } = runs[0]!;
-  const trainer = await Trainer.create(trainerOptions(runs), backend);
+  const trainer = await trainerFor(runs[0]!, trainerOptions(runs).problem, backend);
   try {
     const state = from === undefined ? undefined : readState(from, runs, trainer.stateShapes());
     if (state) await trainer.restore(state.snapshot);
@@ -73,7 +75,7 @@ export async function trainStack(session: StackSession): Promise<Summary[] | und
     };
     const observers: readonly Observer[] = [
       watchDivergence({ records, terms, score }, 'last'),
-      recording({ records, terms, score, keeps: thinned(epochs) }),
+      recording({ records, terms, score, keeps: thinnedLooks(epochs) }),
       newest((look) => void progress({ epochs, ...progressOf(look, records, terms.length, runs) })),
       newest(
         atMostEvery(checkpointEvery, async ({ epoch, pace }) => {
@@ -85,7 +87,7 @@ export async function trainStack(session: StackSession): Promise<Summary[] | und
     ];
     const before = state?.pace ?? { ms: 0, steps: 0 };
     const { ending, pace } = alive()
-      ? await loop(trainer, { epochs, observers, signal, pace: before })
+      ? await loop(trainer, { epochs, observers, signal, pace: before, next: everyEpochs(looksEvery(runs[0]!)) })
       : { ending: 'stopped', pace: before };
     if (ending === 'interrupted') {
       await save(await trainer.snapshot(), pace);
@@ -100,11 +102,12 @@ export async function trainStack(session: StackSession): Promise<Summary[] | und
 }
 
 /** Runs that share everything but couplings and seeds, as one problem. */
-export function trainerOptions(plans: readonly RunPlan[]): TrainerOptions {
-  const [plan] = plans as [RunPlan, ...RunPlan[]];
+export function trainerOptions<P extends RunPlan>(plans: readonly P[]): P & { readonly problem: Problem } {
+  const [plan] = plans as readonly [P, ...P[]];
   const system = systemOf(plan);
   const runs = plans.map(({ parameters, seed }) => ({ parameters, seed, points: system.points(parameters, seed) }));
-  return { ...plan, problem: problemOf(system, runs, plan.network) };
+  const few = 'thin' in plan ? runs.map((run) => thinned(system, run, plan.thin)) : runs;
+  return { ...plan, problem: problemOf(system, few, plan.network) };
 }
 
 function progressOf(
@@ -126,17 +129,17 @@ function progressOf(
 /** Writes every run that is not there yet, and drops the checkpoint. Returns the summaries of what it wrote. */
 async function writeRuns(
   { folder, group, runs, backend }: StackSession,
-  trainer: Trainer,
+  trainer: RunTrainer,
   records: readonly RunRecord[],
   pace: Pace,
 ): Promise<Summary[]> {
   const errors = await trainer.errors();
   const weights = await trainer.weights();
-  const learned = await trainer.learned();
+  const learned = (await trainer.learned?.()) ?? {};
   const facts = {
     msPerStep: msPerStep(pace),
     stackedWith: runs.length - 1,
-    dispatchesPerStep: trainer.plan.dispatches.length,
+    dispatchesPerStep: trainer.dispatchesPerStep,
     adapter: backend.device.info.name,
     kernels: trainer.kernels,
     finished: new Date().toISOString(),
@@ -167,7 +170,7 @@ function aboutOf({ id, system, coupling, parameters: params, optimizer, weightin
 }
 
 /** Weights and predicted fields of each run, as files. */
-async function arraysOf(trainer: Trainer): Promise<[string, Uint8Array][][]> {
+async function arraysOf(trainer: RunTrainer): Promise<[string, Uint8Array][][]> {
   const { stacks, runs } = trainer.options.problem;
   const [predictions, thetas] = [await trainer.predictions(), await trainer.thetas()];
   return runs.map((run, r) => {

@@ -2,6 +2,7 @@
 import { type Run, type Stack, unflatten } from '../../systems/index.ts';
 import { encodeSafetensors, type Tensor, tensor } from '../disk/safetensors-bytes.ts';
 import { encodeSealed } from '../disk/seal.ts';
+import { isOfSquares } from './hyperparameters.ts';
 import type { Snapshot } from './loop.ts';
 import type { TrainSettings } from './results.ts';
 
@@ -12,6 +13,10 @@ export function identity(settings: TrainSettings): string {
     const { momentum, damping, adaptive, blocks, boundaryWeight, precision, thin } = settings;
     const own = { momentum, damping, adaptive, blocks, boundaryWeight, precision, thin };
     return JSON.stringify({ system, parameters, network, optimizer, ...own, seeds });
+  }
+  if (isOfSquares(settings)) {
+    const { boundaryWeight, precision, thin } = settings;
+    return JSON.stringify({ system, parameters, network, optimizer, boundaryWeight, precision, thin, seeds });
   }
   const { betas, optimizerEpsilon, updateEvery, learningRate } = settings;
   const own = { betas, optimizerEpsilon, weighting, updateEvery, learningRate };

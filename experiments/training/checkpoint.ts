@@ -8,6 +8,7 @@ import type { RunFolder } from '../disk/run-folder.ts';
 import { readSafetensors } from '../disk/safetensors.ts';
 import { unsealed } from '../disk/seal.ts';
 import { encodeCheckpoint, encodeWeights, identity } from './checkpoint-bytes.ts';
+import { isOfSquares } from './hyperparameters.ts';
 import type { Snapshot } from './loop.ts';
 import type { TrainSettings } from './settings.ts';
 
@@ -66,7 +67,7 @@ export function readCheckpoint(
 
 /** Checkpoints of earlier versions do not say the optimizer's epsilon: it was the only one there was. */
 function unsaid(before: Readonly<Record<string, unknown>>, settings: TrainSettings): Record<string, unknown> {
-  if (settings.optimizer === 'gauss-newton' || 'optimizerEpsilon' in before) return {};
+  if (isOfSquares(settings) || 'optimizerEpsilon' in before) return {};
   return { optimizerEpsilon: momentsOf(systemNamed(settings.system), settings.optimizer).epsilon };
 }
 

@@ -3,9 +3,14 @@ import { type Blocks, UPDATE_EVERY } from '../../optim/index.ts';
 import { momentsOf, type Optimizer, type System } from '../../systems/index.ts';
 
 export const optimizers = ['adam', 'soap'] as const;
-/** What `train` takes for an optimizer. */
+/** For systems and networks of any size up to a limit. */
 export const methods = [...optimizers, 'gauss-newton'] as const;
 export type Method = (typeof methods)[number];
+/** For small networks: quasi-Newton methods on the same sums of squares as Gauss-Newton. */
+export const quasiNewton = ['ssbroyden', 'lbfgs'] as const;
+/** What `train` takes for an optimizer. */
+export const trainable = [...methods, ...quasiNewton] as const;
+export type Trainable = (typeof trainable)[number];
 export const weightings = ['none', 'grad-norm', 'lra'] as const;
 export type WeightingName = (typeof weightings)[number];
 
@@ -49,9 +54,18 @@ export const precisions = ['single', 'mixed', 'double'] as const;
  */
 export type Precision = (typeof precisions)[number];
 
-export interface GaussNewtonHyperparameters {
-  readonly optimizer: 'gauss-newton';
+/** Of optimizers of sums of squares. */
+interface Squares {
   readonly weighting: 'none';
+  /** Factor of the residuals of conditions, before they are squared. */
+  readonly boundaryWeight: number;
+  readonly precision: Precision;
+  /** Every how many collocation points of a group one is kept. */
+  readonly thin: number;
+}
+
+export interface GaussNewtonHyperparameters extends Squares {
+  readonly optimizer: 'gauss-newton';
   /** Share of the last direction that is kept; 0: the energy natural gradient, above: SPRING. */
   readonly momentum: number;
   /** lambda at the start. */
@@ -60,11 +74,33 @@ export interface GaussNewtonHyperparameters {
   readonly adaptive: boolean;
   /** What one system is solved for. */
   readonly blocks: Blocks;
-  /** Factor of the residuals of conditions, before they are squared. */
-  readonly boundaryWeight: number;
-  readonly precision: Precision;
-  /** Every how many collocation points of a group one is kept. */
-  readonly thin: number;
+}
+
+export interface QuasiNewtonHyperparameters extends Squares {
+  readonly optimizer: (typeof quasiNewton)[number];
+}
+
+export type SquaresHyperparameters = GaussNewtonHyperparameters | QuasiNewtonHyperparameters;
+
+/** Whether settings are those of an optimizer of sums of squares. */
+export const isOfSquares = <T extends { readonly optimizer: Trainable }>(
+  settings: T,
+): settings is Exclude<T, { readonly optimizer: (typeof optimizers)[number] }> =>
+  settings.optimizer !== 'adam' && settings.optimizer !== 'soap';
+
+/** Whether settings are those of Adam or SOAP. */
+export const isFirstOrder = <T extends { readonly optimizer: Trainable }>(
+  settings: T,
+): settings is Extract<T, { readonly optimizer: (typeof optimizers)[number] }> => !isOfSquares(settings);
+
+type Partly<T> = { [name in keyof T]?: T[name] | undefined };
+
+/** What is given, and for the rest what did best here. */
+export function quasiNewtonFor(
+  optimizer: QuasiNewtonHyperparameters['optimizer'],
+  { boundaryWeight = 10, precision = 'mixed', thin = 1 }: Partly<Omit<QuasiNewtonHyperparameters, 'optimizer'>>,
+): QuasiNewtonHyperparameters {
+  return { optimizer, weighting: 'none', boundaryWeight, precision, thin };
 }
 
 /** What is given, and for the rest what did best here; lambda stays where there is momentum. */
@@ -76,9 +112,7 @@ export function gaussNewtonFor({
   boundaryWeight = 10,
   precision = 'mixed',
   thin = 1,
-}: {
-  [name in keyof GaussNewtonHyperparameters]?: GaussNewtonHyperparameters[name] | undefined;
-}): GaussNewtonHyperparameters {
+}: Partly<GaussNewtonHyperparameters>): GaussNewtonHyperparameters {
   return {
     optimizer: 'gauss-newton',
     weighting: 'none',

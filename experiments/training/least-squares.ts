@@ -27,7 +27,7 @@ import {
 import type { Precision } from './hyperparameters.ts';
 import { LearnedColumns } from './learned-columns.ts';
 import { fill } from './programs.ts';
-import { CANDIDATES, type SquarePrograms, squarePrograms } from './square-programs.ts';
+import { CANDIDATES, type Matrices, type SquarePrograms, squarePrograms } from './square-programs.ts';
 import type { Backend } from './trainer.ts';
 
 export interface LeastSquaresOptions {
@@ -37,7 +37,7 @@ export interface LeastSquaresOptions {
   readonly boundaryWeight: number;
   readonly precision: Precision;
   /** Where K is computed: in float64 on the host of an adapter that is a CPU itself, unless stated. */
-  readonly gramOn?: 'host' | 'device';
+  readonly matrices?: Matrices;
 }
 
 /** Where a layer's parameters lie in theta, and the names of the factors of its rows. */
@@ -111,8 +111,8 @@ export class SystemSquares implements LeastSquares {
     const { boundaryWeight, precision } = options;
     const { system, counts, stacks } = options.problem;
     const problem = oneRun(options.problem, options.problem.runs[0]!);
-    const gramOn = options.gramOn ?? (backend.device.capabilities.software ? 'host' : 'device');
-    const { programs, networks, model, copied } = await squarePrograms(problem, { precision, gramOn }, backend);
+    const matrices = options.matrices ?? (backend.device.capabilities.software ? 'host' : 'device');
+    const { programs, networks, model, copied } = await squarePrograms(problem, { precision, matrices }, backend);
     const scale = Float64Array.from(
       model.residuals.flatMap(({ group, over }, r) => {
         const count = counts[group]!;

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { activationNames } from '../../kernels/index.ts';
 import { blockings } from '../../optim/index.ts';
 import { inFloat32, networkKinds } from '../../systems/index.ts';
-import { methods, optimizers, precisions, weightings } from './hyperparameters.ts';
+import { optimizers, precisions, quasiNewton, trainable, weightings } from './hyperparameters.ts';
 import { type Config, FORMAT, type Line, type RunRecord, type Summary, scores, variants } from './results.ts';
 
 export * from './results.ts';
@@ -52,17 +52,23 @@ export const hyperparametersSchema = z.object({
   learningRate: positive,
 });
 
-const gaussNewtonSchema = z.object({
-  optimizer: z.literal('gauss-newton'),
+const squares = {
   weighting: z.literal('none'),
+  boundaryWeight: positive,
+  precision: z.enum(precisions),
+  thin: z.int().positive().default(1),
+};
+
+export const gaussNewtonSchema = z.object({
+  optimizer: z.literal('gauss-newton'),
+  ...squares,
   momentum: share,
   damping: positive,
   adaptive: z.boolean(),
   blocks: z.enum(blockings).default('joint'),
-  boundaryWeight: positive,
-  precision: z.enum(precisions),
-  thin: z.int().positive().default(1),
 });
+
+const quasiNewtonSchema = z.object({ optimizer: z.enum(quasiNewton), ...squares });
 
 const coupling = z.object({ name: z.string(), value: z.number() }).optional();
 const kernels = z.record(z.string(), z.string()).optional();
@@ -90,7 +96,11 @@ export const configSchema: z.ZodType<Config> = upgrading(
     ...(seed === undefined ? {} : { seeds: [seed] }),
     ...old,
   }),
-  z.union([asked.extend(hyperparametersSchema.shape), asked.extend(gaussNewtonSchema.shape)]),
+  z.union([
+    asked.extend(hyperparametersSchema.shape),
+    asked.extend(gaussNewtonSchema.shape),
+    asked.extend(quasiNewtonSchema.shape),
+  ]),
 );
 
 /** A line of metrics.jsonl. Earlier versions of train left out weights and rmse. */
@@ -138,7 +148,7 @@ export const summarySchema: z.ZodType<Summary> = upgrading(
     system: z.string(),
     coupling,
     params: z.record(z.string(), z.number()),
-    optimizer: z.enum(methods),
+    optimizer: z.enum(trainable),
     weighting: z.enum(weightings),
     score: z.enum(scores),
     epochs: z.int(),

@@ -1,6 +1,6 @@
 /** What a run is asked, and what became of it: the types of config.json, metrics.jsonl and summary.json. */
 import type { NetworkShape } from '../../systems/index.ts';
-import type { GaussNewtonHyperparameters, Hyperparameters, Method, WeightingName } from './hyperparameters.ts';
+import type { Hyperparameters, SquaresHyperparameters, Trainable, WeightingName } from './hyperparameters.ts';
 
 /** Of config.json and summary.json; files without it are of the first format, where train and sweep differed. */
 export const FORMAT = 2;
@@ -35,8 +35,7 @@ export interface Asked {
 
 /** Everything resolved: what config.json holds besides its format. */
 export type FirstOrderSettings = Asked & Omit<Hyperparameters, 'weightMemory'>;
-export type GaussNewtonRunSettings = Asked & GaussNewtonHyperparameters;
-export type TrainSettings = FirstOrderSettings | GaussNewtonRunSettings;
+export type TrainSettings = FirstOrderSettings | (Asked & SquaresHyperparameters);
 export type Config = TrainSettings & { readonly format: typeof FORMAT };
 
 /** A line of metrics.jsonl: one look at one run. */
@@ -122,7 +121,7 @@ export interface Summary extends Result {
   readonly system: string;
   readonly coupling?: { readonly name: string; readonly value: number } | undefined;
   readonly params: Readonly<Record<string, number>>;
-  readonly optimizer: Method;
+  readonly optimizer: Trainable;
   readonly weighting: WeightingName;
   readonly score: Score;
   readonly epochs: number;

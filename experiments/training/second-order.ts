@@ -1,10 +1,10 @@
 /**
- * Runs of one system trained by Gauss-Newton, one after the other within a step: theta and the last direction live on the
- * host as double-single pairs, so that a checkpoint holds all their digits.
+ * Runs of one system trained as sums of squares, by Gauss-Newton or a quasi-Newton method, one after the other within a step.
+ * Theta lives on the host as double-single pairs.
  */
-import { compile, doubleSingleOn, joinPairs, newTape, Program, splitPairs } from '../../engine/index.ts';
+import { compile, doubleSingleOn, joinPairs, newTape, Program, splitPairs, UserError } from '../../engine/index.ts';
 import { doubleSingleLibrary } from '../../kernels/index.ts';
-import { formOf, type GaussNewtonState, type GaussNewtonStep, gaussNewtonStep, startOf } from '../../optim/index.ts';
+import { formOf, MOST_DENSE } from '../../optim/index.ts';
 import {
   type Coordinates,
   countOf,
@@ -20,7 +20,7 @@ import {
   parameterCount,
 } from '../../systems/index.ts';
 import { servedBy } from '../adapter/choices.ts';
-import type { GaussNewtonHyperparameters } from './hyperparameters.ts';
+import type { SquaresHyperparameters } from './hyperparameters.ts';
 import { SystemSquares } from './least-squares.ts';
 import type { Errors, Facts, Snapshot } from './loop.ts';
 import { fill } from './programs.ts';
@@ -28,15 +28,14 @@ import { hasFiniteState } from './recorder.ts';
 import { drawnAt, movesAt } from './resampling.ts';
 import type { Memory } from './results.ts';
 import { thinned, UsageError } from './settings.ts';
+import { type Descent, descentFrom, type Step } from './square-steps.ts';
 import { errorSource } from './tapes.ts';
 import { type Backend, compileOptions, errorsOf, exactOf, predictionsOf, type RunTrainer } from './trainer.ts';
 
-export interface GaussNewtonTrainerOptions extends GaussNewtonHyperparameters {
-  readonly problem: Problem;
-}
+export type SecondOrderOptions = SquaresHyperparameters & { readonly problem: Problem };
 
-export class GaussNewtonTrainer implements RunTrainer {
-  readonly options: GaussNewtonTrainerOptions;
+export class SecondOrderTrainer implements RunTrainer {
+  readonly options: SecondOrderOptions;
   readonly terms: readonly string[];
   readonly fields: readonly string[];
   readonly predicted: readonly string[];
@@ -45,13 +44,13 @@ export class GaussNewtonTrainer implements RunTrainer {
   epoch = 0;
   readonly squares: SystemSquares;
   readonly #error: Program;
-  readonly #states: GaussNewtonState[];
-  readonly #last: (GaussNewtonStep | undefined)[];
+  readonly #descents: readonly Descent[];
+  readonly #last: (Step | undefined)[];
   /** The last states in which every number is finite, the newest last. */
   #kept: Snapshot[] = [];
 
   private constructor(
-    options: GaussNewtonTrainerOptions,
+    options: SecondOrderOptions,
     squares: SystemSquares,
     error: Program,
     { fields, predicted }: Pick<ErrorModel, 'fields' | 'predicted'>,
@@ -65,21 +64,20 @@ export class GaussNewtonTrainer implements RunTrainer {
     this.predicted = predicted;
     this.terms = lossModel(newTape(), problem).terms;
     this.evaluation = problem.system.evaluation();
-    this.#states = thetas.map((theta) => startOf(theta, options));
+    this.#descents = thetas.map((theta) => descentFrom(theta, options));
     this.#last = thetas.map(() => undefined);
-    const { rows, parameters } = squares;
-    const form = formOf(squares) === 'kernel' ? 'J J^T' : 'J^T J';
-    const where = squares.programs.gram ? 'on the device' : 'on the host';
-    this.about = `${rows} residuals, ${parameters} parameters: ${form} is computed ${form === 'J J^T' ? where : 'on the host'} and factorized`;
+    this.about = aboutOf(options, squares);
   }
 
   /** Throws ArithmeticError where the adapter cannot compute in double-single. */
-  static async create(options: GaussNewtonTrainerOptions, backend: Backend): Promise<GaussNewtonTrainer> {
+  static async create(options: SecondOrderOptions, backend: Backend): Promise<SecondOrderTrainer> {
     const { problem, precision } = options;
     const { system, runs } = problem;
     if (system.resampling?.adaptive)
       throw new UsageError(`${system.name}: points that follow residuals are for adam and soap`);
-    const squares = await SystemSquares.create(options, backend);
+    checkDense(options);
+    const asksForNone = options.optimizer !== 'gauss-newton';
+    const squares = await SystemSquares.create({ ...options, ...(asksForNone ? { matrices: 'none' } : {}) }, backend);
     const evaluation = system.evaluation();
     const { model, source } = errorSource(problem, countOf(evaluation));
     const { device } = backend;
@@ -94,7 +92,7 @@ export class GaussNewtonTrainer implements RunTrainer {
     const error = await Program.create(device, compiled);
     const onEvaluation = runs.map((run) => ({ ...run, points: { [EVALUATION]: evaluation } }));
     fill(error, inputValues({ system, runs: onEvaluation }, model.data));
-    return new GaussNewtonTrainer(options, squares, error, model, startingThetas(problem));
+    return new SecondOrderTrainer(options, squares, error, model, startingThetas(problem));
   }
 
   get kernels(): Record<string, string> {
@@ -103,13 +101,8 @@ export class GaussNewtonTrainer implements RunTrainer {
 
   get dispatchesPerStep(): number {
     const { residuals, rows, gram, transposed, applied } = this.squares.programs;
-    const programs = [
-      residuals,
-      rows,
-      ...(gram ? [gram] : []),
-      transposed,
-      ...(this.options.momentum > 0 ? [applied] : []),
-    ];
+    const carries = 'momentum' in this.options && this.options.momentum > 0;
+    const programs = [residuals, rows, ...(gram ? [gram] : []), transposed, ...(carries ? [applied] : [])];
     return programs.reduce((sum, { plan }) => sum + plan.dispatches.length, 0);
   }
 
@@ -127,7 +120,7 @@ export class GaussNewtonTrainer implements RunTrainer {
   }
 
   async run(steps: number): Promise<Float32Array> {
-    const { problem, thin, ...settings } = this.options;
+    const { problem, thin } = this.options;
     const R = problem.runs.length;
     const losses = new Float32Array(steps * R * this.terms.length);
     for (let step = 0; step < steps; step++) {
@@ -135,14 +128,10 @@ export class GaussNewtonTrainer implements RunTrainer {
       const runs = problem.runs.map((run) =>
         system.resampling ? thinned(system, drawnAt(system, run, this.epoch), thin) : run,
       );
-      if (movesAt(system, this.epoch)) for (const state of this.#states) delete state.residual;
+      if (movesAt(system, this.epoch)) for (const descent of this.#descents) descent.forget();
       for (let r = 0; r < R; r++) {
-        const state = this.#states[r]!;
         this.squares.select(runs[r]!);
-        const taken = await gaussNewtonStep(this.squares, state, settings);
-        state.theta = rounded(state.theta);
-        state.phi = rounded(state.phi);
-        state.lambda = rounded(Float64Array.of(state.lambda))[0]!;
+        const taken = await this.#descents[r]!.step(this.squares);
         this.#last[r] = taken;
         losses.set(this.squares.losses(taken.residual, this.terms), (step * R + r) * this.terms.length);
       }
@@ -153,10 +142,11 @@ export class GaussNewtonTrainer implements RunTrainer {
     return losses;
   }
 
-  /** The loss after the last step, its damping and its length, by run; learned parameters. */
+  /** What the last step has to say, by run: the loss after it, its length, its damping; learned parameters. */
   facts(): Facts {
-    const of = (name: 'loss' | 'lambda' | 'eta') => this.#last.map((step) => step?.[name] ?? Number.NaN);
-    return { loss: of('loss'), lambda: of('lambda'), eta: of('eta'), ...this.#learned() };
+    const names = Object.keys(this.#last.find((step) => step !== undefined)?.facts ?? {});
+    const of = (name: string) => this.#last.map((step) => step?.facts[name] ?? Number.NaN);
+    return { ...Object.fromEntries(names.map((name) => [name, of(name)])), ...this.#learned() };
   }
 
   async learned(): Promise<Facts> {
@@ -192,15 +182,15 @@ export class GaussNewtonTrainer implements RunTrainer {
   }
 
   async snapshot(): Promise<Snapshot> {
-    const pairs = (of: (state: GaussNewtonState) => Float64Array) =>
-      splitPairs(this.#states.flatMap((state) => [...of(state)]));
-    const values = {
-      theta: pairs(({ theta }) => theta),
-      phi: pairs(({ phi }) => phi),
-      lambda: pairs(({ lambda }) => Float64Array.of(lambda)),
-      since: Float32Array.from(this.#states, ({ since }) => since),
-    };
-    return { epoch: this.epoch, values };
+    const states = this.#descents.map((descent) => descent.state());
+    const values = Object.entries(states[0]!).map(([name, { length }]): [string, Float32Array] => {
+      const all = new Float32Array(2 * length * states.length);
+      states.forEach((state, r) => {
+        all.set(splitPairs(state[name]!), 2 * r * length);
+      });
+      return [name, all];
+    });
+    return { epoch: this.epoch, values: Object.fromEntries(values) };
   }
 
   async stateAt(epoch: number): Promise<Snapshot | undefined> {
@@ -214,22 +204,22 @@ export class GaussNewtonTrainer implements RunTrainer {
   }
 
   async restore({ epoch, values }: Snapshot): Promise<void> {
-    const { parameters } = this.squares;
-    const [theta, phi, lambda] = ['theta', 'phi', 'lambda'].map((name) => joinPairs(values[name]!));
-    this.#states.forEach((state, r) => {
-      state.theta = theta!.slice(r * parameters, (r + 1) * parameters);
-      state.phi = phi!.slice(r * parameters, (r + 1) * parameters);
-      state.lambda = lambda![r]!;
-      state.since = values['since']![r]!;
-      delete state.residual;
+    const all = Object.entries(values).map(([name, pairs]) => [name, joinPairs(pairs)] as const);
+    this.#descents.forEach((descent, r) => {
+      const part = (joined: Float64Array) => {
+        const length = joined.length / this.#descents.length;
+        return joined.slice(r * length, (r + 1) * length);
+      };
+      descent.restore(Object.fromEntries(all.map(([name, joined]) => [name, part(joined)])));
     });
     this.epoch = epoch;
   }
 
+  /** Pairs of float32. */
   stateShapes(): Record<string, readonly number[]> {
-    const R = this.#states.length;
-    const { parameters } = this.squares;
-    return { theta: [R, parameters, 2], phi: [R, parameters, 2], lambda: [R, 2], since: [R] };
+    const [first] = this.#descents as [Descent, ...Descent[]];
+    const R = this.#descents.length;
+    return Object.fromEntries(Object.entries(first.state()).map(([name, { length }]) => [name, [R, length, 2]]));
   }
 
   destroy(): void {
@@ -243,14 +233,36 @@ export class GaussNewtonTrainer implements RunTrainer {
     const entries = partsOf(this.options.problem).map(([name, count]) => {
       const from = start;
       start += count;
-      return [name, Float64Array.from(this.#states.flatMap((state) => [...state.theta.subarray(from, start)]))];
+      return [name, Float64Array.from(this.#descents.flatMap(({ theta }) => [...theta.subarray(from, start)]))];
     });
     return Object.fromEntries(entries);
   }
 }
 
-/** What double-single keeps of numbers. */
-const rounded = (values: Float64Array): Float64Array => joinPairs(splitPairs(values));
+/** A network too large for a dense matrix of its parameters. */
+export class TooManyParametersError extends UserError {
+  override readonly name = 'TooManyParametersError';
+}
+
+/** Throws {@link TooManyParametersError}. */
+function checkDense({ optimizer, problem }: SecondOrderOptions): void {
+  const count = partsOf(problem).reduce((sum, [, own]) => sum + own, 0);
+  if (optimizer !== 'ssbroyden' || count <= MOST_DENSE) return;
+  throw new TooManyParametersError(
+    `ssbroyden would keep a matrix of ${count} x ${count} numbers; its limit is ${MOST_DENSE} parameters`,
+    { remedy: 'take smaller networks (--width 20 --depth 3), or --optimizer lbfgs' },
+  );
+}
+
+/** In words: what is computed, and where. */
+function aboutOf(options: SecondOrderOptions, squares: SystemSquares): string {
+  const { rows, parameters } = squares;
+  const size = `${rows} residuals, ${parameters} parameters`;
+  if (options.optimizer !== 'gauss-newton') return size;
+  const kernel = formOf(squares) === 'kernel';
+  const where = kernel && squares.programs.gram ? 'on the device' : 'on the host';
+  return `${size}: ${kernel ? 'J J^T' : 'J^T J'} is computed ${where} and factorized`;
+}
 
 /** What one run's theta is made of, in order: input names and how many parameters each has. */
 const partsOf = ({ system, stacks }: Problem): [string, number][] => {

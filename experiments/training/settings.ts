@@ -19,7 +19,14 @@ import {
 } from '../../systems/index.ts';
 import { readConfig } from '../disk/run-folder.ts';
 
-import { gaussNewtonFor, hyperparametersFor, type Method, type Precision } from './hyperparameters.ts';
+import {
+  gaussNewtonFor,
+  hyperparametersFor,
+  isOfSquares,
+  type Precision,
+  quasiNewtonFor,
+  type Trainable,
+} from './hyperparameters.ts';
 import { configSchema } from './record.ts';
 import { type FirstOrderSettings, FORMAT, type TrainSettings } from './results.ts';
 import { variantOf } from './variants.ts';
@@ -88,21 +95,27 @@ function asked(system: System, options: Omit<TrainOptions, 'optimizer'>, epochs:
   } as const;
 }
 
-/** What only Gauss-Newton takes. */
-export interface GaussNewtonOptions {
-  readonly momentum?: number;
-  readonly damping?: number;
-  readonly adaptive?: boolean;
-  readonly blocks?: Blocks;
+/** What only optimizers of sums of squares take. */
+interface SquaresOptions {
   readonly boundaryWeight?: number;
   readonly precision?: Precision;
   readonly thin?: number;
 }
 
-export type AnyTrainOptions = Omit<TrainOptions, 'optimizer'> & GaussNewtonOptions & { readonly optimizer?: Method };
+/** What only Gauss-Newton takes. */
+interface GaussNewtonOptions {
+  readonly momentum?: number;
+  readonly damping?: number;
+  readonly adaptive?: boolean;
+  readonly blocks?: Blocks;
+}
 
-/** Steps of Gauss-Newton unless stated. */
-const DEFAULT_STEPS = 60;
+export type AnyTrainOptions = Omit<TrainOptions, 'optimizer'> &
+  GaussNewtonOptions &
+  SquaresOptions & { readonly optimizer?: Trainable };
+
+/** Steps unless stated. */
+export const DEFAULT_STEPS = { 'gauss-newton': 60, ssbroyden: 500, lbfgs: 500 };
 
 const options: Readonly<Record<keyof AnyTrainOptions, true>> = {
   ...{ gamma: true, k: true, epsilon: true, set: true, optimizer: true, weighting: true, epochs: true, lr: true },
@@ -127,16 +140,26 @@ export function checkSettings(settings: TrainSettings): void {
 /** Settings of a run by any optimizer. Throws {@link UsageError}, ParameterError, UnknownSystemError. */
 export function settingsFor(of: System | string, options: AnyTrainOptions): TrainSettings {
   const { momentum, damping, adaptive, blocks, boundaryWeight, precision, thin, optimizer, ...rest } = options;
-  const own = { momentum, damping, adaptive, blocks, boundaryWeight, precision, thin };
-  const given = Object.entries(own).find(([, value]) => value !== undefined);
-  if (optimizer !== 'gauss-newton') {
-    if (given) throw new UsageError(`--${dashed(given[0])} is an option of --optimizer gauss-newton`);
+  const squares = { boundaryWeight, precision, thin };
+  const own = { momentum, damping, adaptive, blocks };
+  if (optimizer === undefined || optimizer === 'adam' || optimizer === 'soap') {
+    demandNone(own, 'gauss-newton');
+    demandNone(squares, 'gauss-newton, ssbroyden and lbfgs');
     return resolveSettings(of, { ...rest, ...(optimizer === undefined ? {} : { optimizer }) });
   }
-  if (rest.lr !== undefined) throw new UsageError('--lr: gauss-newton finds the length of its steps itself');
+  if (rest.lr !== undefined) throw new UsageError(`--lr: ${optimizer} finds the length of its steps itself`);
   if (rest.weighting !== undefined && rest.weighting !== 'none')
-    throw new UsageError('--weighting: gauss-newton weighs conditions by --boundary-weight alone');
-  return { ...asked(asSystem(of), rest, DEFAULT_STEPS), ...gaussNewtonFor(own) };
+    throw new UsageError(`--weighting: ${optimizer} weighs conditions by --boundary-weight alone`);
+  const about = asked(asSystem(of), rest, DEFAULT_STEPS[optimizer]);
+  if (optimizer === 'gauss-newton') return { ...about, ...gaussNewtonFor({ ...own, ...squares }) };
+  demandNone(own, 'gauss-newton');
+  return { ...about, ...quasiNewtonFor(optimizer, squares) };
+}
+
+/** Throws {@link UsageError} where an option is given that belongs to other optimizers. */
+function demandNone(options: object, owners: string): void {
+  const given = Object.entries(options).find(([, value]) => value !== undefined);
+  if (given) throw new UsageError(`--${dashed(given[0])} is an option of --optimizer ${owners}`);
 }
 
 const dashed = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
@@ -195,7 +218,7 @@ const damaged = (folder: string, why: string) =>
 export function problemFor(settings: TrainSettings, system = systemNamed(settings.system)): Problem {
   const { variant, parameters, network, seeds } = settings;
   const problem = seeded(variantOf(system, variant), parameters, seeds, network);
-  const thin = settings.optimizer === 'gauss-newton' ? settings.thin : 1;
+  const thin = isOfSquares(settings) ? settings.thin : 1;
   const runs = problem.runs.map((run) => thinned(problem.system, run, thin));
   return thin === 1 ? problem : problemOf(problem.system, runs, network);
 }

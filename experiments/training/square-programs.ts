@@ -53,13 +53,16 @@ export interface CompiledSquares {
   readonly copied: readonly string[];
 }
 
+/** Where K is computed; nowhere, for optimizers that ask for no matrix. */
+export type Matrices = 'host' | 'device' | 'none';
+
 /** For a problem of one run. Throws {@link TooManyRowsError}, ArithmeticError. */
 export async function squarePrograms(
   problem: Problem,
-  { precision, gramOn }: { readonly precision: Precision; readonly gramOn: 'host' | 'device' },
+  { precision, matrices }: { readonly precision: Precision; readonly matrices: Matrices },
   backend: Backend,
 ): Promise<CompiledSquares> {
-  checkSize(problem);
+  if (matrices !== 'none') checkSize(problem);
   const { device } = backend;
   const float32 = compileOptions(backend);
   const double = precision === 'single' ? float32 : doubled(float32, (await doubleSingleOn(device)).arithmetic);
@@ -79,7 +82,7 @@ export async function squarePrograms(
   const programs = {
     residuals,
     rows,
-    ...(gramOn === 'device' ? { gram: await create(gramSource(networks)) } : {}),
+    ...(matrices === 'device' ? { gram: await create(gramSource(networks)) } : {}),
     transposed: await create(transposedSource(networks)),
     applied: await create(appliedSource(networks, problem)),
   };

@@ -1,6 +1,6 @@
 /** Trains a system: progress on stderr, a run folder with configuration, metrics, weights and a picture, a summary. */
 import { type Device, DeviceLostError, type Library } from '../../engine/index.ts';
-import type { Problem, Run, System } from '../../systems/index.ts';
+import type { Run, System } from '../../systems/index.ts';
 import { asServed, type Choices, pinsPassedOver } from '../adapter/choices.ts';
 import { openRunFolder, type RunFolder } from '../disk/run-folder.ts';
 import { openTracker, type Tracking, trackingsIn } from '../disk/tracker.ts';
@@ -9,7 +9,6 @@ import { startProgress } from '../show/progress.ts';
 import { readCheckpoint, writeCheckpoint, writeWeights } from './checkpoint.ts';
 import {
   atMostEvery,
-  EVERY,
   everyEpochs,
   loop,
   msPerStep,
@@ -32,11 +31,11 @@ import {
   watchDivergence,
 } from './recorder.ts';
 import { FORMAT, type Line, type Memory, type RunRecord, type Summary } from './results.ts';
-import { GaussNewtonTrainer } from './second-order.ts';
 import { problemFor, type TrainSettings, UsageError } from './settings.ts';
 import { summaryOf } from './summary.ts';
 import { track } from './track.ts';
-import { type Backend, type RunTrainer, Trainer } from './trainer.ts';
+import type { RunTrainer } from './trainer.ts';
+import { looksEvery, trainerFor } from './trainers.ts';
 
 const CHECKPOINT_EVERY_MS = 15_000;
 
@@ -67,12 +66,6 @@ export interface Session {
 
 /** Of one folder: what the run needed of the device, and where it lies, too. */
 export type TrainSummary = Summary & { readonly memory: Memory; readonly out: string };
-
-/** What trains a problem as settings say. */
-export const trainerFor = (settings: TrainSettings, problem: Problem, backend: Backend): Promise<RunTrainer> =>
-  settings.optimizer === 'gauss-newton'
-    ? GaussNewtonTrainer.create({ ...settings, problem }, backend)
-    : Trainer.create({ ...settings, problem }, backend);
 
 /** Throws {@link DivergenceError} after writing what was reached; RunFolderError, CheckpointError before anything is. */
 export async function train(session: Session): Promise<TrainSummary> {
@@ -150,8 +143,7 @@ async function trainInto(folder: RunFolder, trainer: RunTrainer, session: Sessio
     epochs: settings.epochs,
     observers,
     ...(signal ? { signal } : {}),
-    // Steps of seconds are looked at one by one.
-    next: everyEpochs(settings.optimizer === 'gauss-newton' ? 1 : EVERY),
+    next: everyEpochs(looksEvery(settings)),
   }).finally(() => progress?.stop());
   const lost = firstLost(records, runs);
   if (lost && !(await trainer.goBack(passed))) await trainer.restore(begun);

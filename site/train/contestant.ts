@@ -12,7 +12,7 @@ import {
   recording,
   watchDivergence,
 } from '../../experiments/training/recorder.ts';
-import { GaussNewtonTrainer } from '../../experiments/training/second-order.ts';
+import { SecondOrderTrainer } from '../../experiments/training/second-order.ts';
 import { summaryOf } from '../../experiments/training/summary.ts';
 import { type RunTrainer, Trainer } from '../../experiments/training/trainer.ts';
 import { library } from '../../kernels/index.ts';
@@ -66,7 +66,7 @@ export class Contestant {
     const how = hyperparametersOfSpec(spec, optimizer);
     const trainer =
       how.optimizer === 'gauss-newton'
-        ? await GaussNewtonTrainer.create({ ...how, problem }, backend)
+        ? await SecondOrderTrainer.create({ ...how, problem }, backend)
         : await Trainer.create({ ...how, problem }, backend);
     const plane = problem.system.coordinates.length === 2;
     const residuals = await View.residuals(trainer, backend);

@@ -6,12 +6,21 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { newTape } from '../../../engine/index.ts';
 import { encodeState, peekState, readState } from '../../../experiments/sweep/checkpoint.ts';
 import { SweepFolder } from '../../../experiments/sweep/folder.ts';
+import { presetOver } from '../../../experiments/sweep/own.ts';
 import { onlyRuns, selectGroups, shardOf, sweepPlan } from '../../../experiments/sweep/plan.ts';
-import { planOf, presetNamed, presets, type RunPlan, systemOf } from '../../../experiments/sweep/presets.ts';
+import {
+  planOf,
+  presetNamed,
+  presets,
+  type RunPlan,
+  runPlanSchema,
+  systemOf,
+} from '../../../experiments/sweep/presets.ts';
 import { duration, sweepLine } from '../../../experiments/sweep/progress.ts';
 import { CheckpointError } from '../../../experiments/training/checkpoint.ts';
+import { isFirstOrder } from '../../../experiments/training/hyperparameters.ts';
 import { emptyRecord } from '../../../experiments/training/recorder.ts';
-import { countOf, lossModel, seeded } from '../../../systems/index.ts';
+import { countOf, lossModel, seeded, systemNamed } from '../../../systems/index.ts';
 
 const idsOf = (runs: readonly RunPlan[]) => runs.map(({ id }) => id);
 const paper = sweepPlan(presetNamed('paper'));
@@ -88,9 +97,43 @@ describe('presets', () => {
   });
 
   it('v3 has six boundary terms in the flow', () => {
-    const run = planOf(presetNamed('v3')).find(({ system }) => system === 'electroosmotic-flow')!;
+    const run = planOf(presetNamed('v3'))
+      .filter(isFirstOrder)
+      .find(({ system }) => system === 'electroosmotic-flow')!;
     expect(new Set(systemOf(run).conditions.map(({ term }) => term)).size).toBe(6);
     expect(run.betas).toEqual([0.9, 0.999]);
+  });
+});
+
+describe('Gauss-Newton in a sweep', () => {
+  const run = planOf(presetNamed('second-order'), { epochs: 100, steps: 7 }).at(-1)!;
+
+  it('has steps of its own, no weighting, and what the line search decides', () => {
+    expect(planOf(presetNamed('second-order'), { epochs: 100, steps: 7 }).map(({ epochs }) => epochs)).toEqual([
+      100, 100, 7,
+    ]);
+    expect(run.id).toBe('thermoelasticity-gamma50-gauss-newton-none-s42');
+    expect(run).toMatchObject({ momentum: 0, damping: 0.01, adaptive: true, precision: 'mixed', thin: 1 });
+    expect(planOf(presetNamed('second-order'), { momentum: 0.9, thin: 2 }).at(-1)).toMatchObject({
+      ...{ momentum: 0.9, adaptive: false, thin: 2, epochs: 60 },
+    });
+  });
+
+  it('over a system is one method, whatever the weightings', () => {
+    const preset = presetOver(systemNamed('symmetric'), {
+      ...{ set: { k: [1, 5] }, optimizers: ['soap', 'gauss-newton'], weightings: ['none', 'grad-norm'] },
+    });
+    const plan = sweepPlan(preset, { seeds: [1, 2] });
+    expect(plan.groups.map(({ id, runs }) => [id, runs.length])).toEqual([
+      ['1-symmetric-soap-none', 4],
+      ['2-symmetric-soap-grad-norm', 4],
+      ['3-symmetric-gauss-newton-none', 4],
+    ]);
+  });
+
+  it('comes back from sweep.json as it was', () => {
+    expect(runPlanSchema.parse(JSON.parse(JSON.stringify(run)))).toEqual(run);
+    for (const other of paper.runs.slice(0, 30)) expect(runPlanSchema.parse(other)).toEqual(other);
   });
 });
 

@@ -123,7 +123,7 @@ describe.each([...systems, defineSystem(heat), inverse].map((system) => [system.
       const { theta, r, J } = exact(problem);
       const [M, P] = [r.length, theta.length];
       const squares = await SystemSquares.create(
-        { problem, boundaryWeight: BOUNDARY, precision: 'double', gramOn: 'device' },
+        { problem, boundaryWeight: BOUNDARY, precision: 'double', matrices: 'device' },
         { device, library },
       );
       try {
