@@ -85,6 +85,7 @@ export function trainCommand(): Command {
     .option('--epochs <n>', 'training steps', integer('--epochs', 1))
     .option('--out <dir>', 'run folder (default: runs/SYSTEM-TIME)', path('--out'))
     .option('--resume <dir>', 'continue the run in a folder', path('--resume'))
+    .option('--start <dir>', 'begin with the weights of a run, at another coupling say', path('--start'))
     .addOption(
       new Option('--checkpoint <s>', 'seconds between checkpoints').argParser(seconds('--checkpoint')).default(15),
     )

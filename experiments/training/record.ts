@@ -82,6 +82,7 @@ const asked = z.object({
   epochs: z.int().positive(),
   seeds: z.array(seed).min(1).readonly(),
   score: z.enum(scores),
+  start: z.string().optional(),
   kernels,
   id: z.string().optional(),
   coupling,

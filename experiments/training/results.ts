@@ -25,6 +25,8 @@ export interface Asked {
   /** Of the initial weights and random points: runs that are trained together. */
   readonly seeds: readonly number[];
   readonly score: Score;
+  /** The folder of the run whose weights it began with. */
+  readonly start?: string | undefined;
   /** The version that serves each kernel call. */
   readonly kernels?: Readonly<Record<string, string>> | undefined;
   /** Of a run of a sweep: its name, what set its coupling, the stack it was trained in. */

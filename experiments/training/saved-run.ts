@@ -28,6 +28,8 @@ export interface SavedRun {
   readonly summary: Summary;
   /** Of the one seed that was asked for. */
   readonly problem: Problem;
+  /** The networks' parameters by input name, and what learned parameters are made from. */
+  readonly thetas: Readonly<Record<string, ArrayLike<number>>>;
   /** Values at points, in float64, of fields, `u`, and derivatives, `u.xx`: all fields unless stated. */
   predict(points: Coordinates, names?: readonly string[]): Record<string, Float64Array>;
 }
@@ -74,7 +76,10 @@ export function loadRun(folder: string, { system: given, seed }: LoadOptions = {
   // A learned parameter starts where it ended.
   const thetas = { ...initialThetas(problem), ...shareThetas(problem, [rows]) };
   const fields = system.networks.flatMap((network) => [...network.fields]);
-  return { settings, summary, problem, predict: (points, names = fields) => predict(problem, thetas, names, points) };
+  return {
+    ...{ settings, summary, problem, thetas },
+    predict: (points, names = fields) => predict(problem, thetas, names, points),
+  };
 }
 
 function weightsOf(

@@ -44,7 +44,7 @@ export class SecondOrderTrainer implements RunTrainer {
   epoch = 0;
   readonly squares: SystemSquares;
   readonly #error: Program;
-  readonly #descents: readonly Descent[];
+  #descents: readonly Descent[];
   readonly #last: (Step | undefined)[];
   /** The last states in which every number is finite, the newest last. */
   #kept: Snapshot[] = [];
@@ -92,7 +92,13 @@ export class SecondOrderTrainer implements RunTrainer {
     const error = await Program.create(device, compiled);
     const onEvaluation = runs.map((run) => ({ ...run, points: { [EVALUATION]: evaluation } }));
     fill(error, inputValues({ system, runs: onEvaluation }, model.data));
-    return new SecondOrderTrainer(options, squares, error, model, startingThetas(problem));
+    return new SecondOrderTrainer(options, squares, error, model, thetasOf(problem, initialThetas(problem)));
+  }
+
+  setTheta(values: Readonly<Record<string, ArrayLike<number>>>): void {
+    const { problem } = this.options;
+    const all = { ...initialThetas(problem), ...values };
+    this.#descents = thetasOf(problem, all).map((theta) => descentFrom(theta, this.options));
   }
 
   get kernels(): Record<string, string> {
@@ -274,12 +280,10 @@ const partsOf = ({ system, stacks }: Problem): [string, number][] => {
   return length > 0 ? [...own, [LEARNED, length]] : own;
 };
 
-/** Initial parameters of each run, part after part. */
-function startingThetas(problem: Problem): Float64Array[] {
-  const all = initialThetas(problem);
-  return problem.runs.map((_, r) =>
+/** Theta of each run, part after part, from values by input name, runs one after the other. */
+const thetasOf = (problem: Problem, all: Readonly<Record<string, ArrayLike<number>>>): Float64Array[] =>
+  problem.runs.map((_, r) =>
     Float64Array.from(
-      partsOf(problem).flatMap(([name, count]) => [...all[name]!.subarray(r * count, (r + 1) * count)]),
+      partsOf(problem).flatMap(([name, count]) => Array.from(all[name]!).slice(r * count, (r + 1) * count)),
     ),
   );
-}

@@ -53,6 +53,8 @@ export interface TrainOptions {
   readonly activation?: ActivationName;
   readonly seed?: number;
   readonly seeds?: readonly number[];
+  /** The folder of a run whose weights to begin with. */
+  readonly start?: string;
 }
 
 export type { FirstOrderSettings, TrainSettings };
@@ -72,7 +74,7 @@ export function resolveSettings(of: System | string, options: TrainOptions): Fir
 
 /** What is settled whatever the optimizer. */
 function asked(system: System, options: Omit<TrainOptions, 'optimizer'>, epochs: number) {
-  const { gamma, k, epsilon, set, depth, width, activation, seed, seeds } = options;
+  const { gamma, k, epsilon, set, depth, width, activation, seed, seeds, start } = options;
   const shortcuts = Object.fromEntries(
     Object.entries({ gamma, k, epsilon }).filter(([, value]) => value !== undefined),
   ) as Record<string, number>;
@@ -92,6 +94,7 @@ function asked(system: System, options: Omit<TrainOptions, 'optimizer'>, epochs:
     epochs: options.epochs ?? epochs,
     seeds: seeds ?? [seed ?? 42],
     score: 'relative',
+    ...(start === undefined ? {} : { start }),
   } as const;
 }
 
@@ -119,7 +122,7 @@ export const DEFAULT_STEPS = { 'gauss-newton': 60, ssbroyden: 500, lbfgs: 500 };
 
 const options: Readonly<Record<keyof AnyTrainOptions, true>> = {
   ...{ gamma: true, k: true, epsilon: true, set: true, optimizer: true, weighting: true, epochs: true, lr: true },
-  ...{ width: true, depth: true, activation: true, seed: true, seeds: true },
+  ...{ width: true, depth: true, activation: true, seed: true, seeds: true, start: true },
   ...{ momentum: true, damping: true, adaptive: true, blocks: true, boundaryWeight: true, precision: true, thin: true },
 };
 

@@ -36,6 +36,7 @@ import { summaryOf } from './summary.ts';
 import { track } from './track.ts';
 import type { RunTrainer } from './trainer.ts';
 import { looksEvery, trainerFor } from './trainers.ts';
+import { weightsFrom } from './warm-start.ts';
 
 const CHECKPOINT_EVERY_MS = 15_000;
 
@@ -78,6 +79,7 @@ export async function train(session: Session): Promise<TrainSummary> {
     looksIn(folder);
     trainer = await trainerFor(settings, problem, { device, library, versions, choices });
     if (resume) await trainer.restore(checkpointOf(session, trainer));
+    else if (settings.start !== undefined) trainer.setTheta(weightsFrom(settings.start, problem));
     folder.truncateMetrics(trainer.epoch);
     for (const line of pinsPassedOver(trainer.kernels, versions)) session.notice?.(line);
     // Before the configuration, so that a run that is there can be resumed from its first moment on.

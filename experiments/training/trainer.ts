@@ -51,6 +51,8 @@ export interface RunTrainer extends Trainable {
   readonly kernels: Readonly<Record<string, string>>;
   readonly dispatchesPerStep: number;
   readonly memory: Memory;
+  /** Before the first step: what the networks begin with, by input name. */
+  setTheta(values: Readonly<Record<string, ArrayLike<number>>>): void;
   /** Predictions of each run at the evaluation points as of the last `errors`, by field. */
   predictions(): Promise<readonly Readonly<Record<string, Float32Array>>[]>;
   /** Every theta, by input name. */

@@ -46,6 +46,14 @@ const goOn = (epochs: number, out: string) =>
     settings: resumedSettings(out, 'thermoelasticity', { epochs }),
   });
 
+const linesOf = (folder: string) =>
+  parseLines(
+    readFileSync(join(folder, 'metrics.jsonl'), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as unknown),
+  );
+
 describe('train --optimizer gauss-newton', () => {
   it('goes on bit for bit, and lowers the loss of every seed at every step', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'tapir-newton-'));
@@ -58,12 +66,7 @@ describe('train --optimizer gauss-newton', () => {
     expect(resumed.final).toEqual(summary.final);
     expect(summary.optimizer).toBe('gauss-newton');
     expect(summary.runs).toHaveLength(2);
-    const lines = parseLines(
-      readFileSync(join(whole, 'metrics.jsonl'), 'utf8')
-        .trim()
-        .split('\n')
-        .map((line) => JSON.parse(line) as unknown),
-    );
+    const lines = linesOf(whole);
     for (const seed of [1, 2]) {
       const losses = lines.filter((line) => line.seed === seed).map(({ facts }) => facts!['loss']!);
       expect(losses).toHaveLength(4);
@@ -71,6 +74,15 @@ describe('train --optimizer gauss-newton', () => {
         expect(loss).toBeLessThanOrEqual(losses[k]!);
       });
     }
+    // Begun with its weights, another run is where this one goes on, as far as float32 holds weights.
+    const begun = join(folder, 'begun');
+    await begin(1, begun, { ...options, start: whole });
+    await goOn(5, parts);
+    const after = linesOf(parts).slice(-2);
+    for (const [k, { losses }] of linesOf(begun).entries())
+      for (const [term, loss] of Object.entries(losses)) expect(loss! / after[k]!.losses[term]!).toBeCloseTo(1, 3);
+    const other = begin(1, join(folder, 'other'), { ...options, width: 7, start: whole });
+    await expect(other).rejects.toThrow('has other networks than this run; give --width and --depth as there');
   }, 600_000);
 });
 
@@ -86,12 +98,7 @@ describe.each(['ssbroyden', 'lbfgs'] as const)('train --optimizer %s', (optimize
     expect(checkpoint(parts).equals(checkpoint(whole))).toBe(true);
     expect(resumed.final).toEqual(summary.final);
     expect(summary.runs).toHaveLength(2);
-    const lines = parseLines(
-      readFileSync(join(whole, 'metrics.jsonl'), 'utf8')
-        .trim()
-        .split('\n')
-        .map((line) => JSON.parse(line) as unknown),
-    );
+    const lines = linesOf(whole);
     expect(lines.map(({ epoch }) => epoch)).toEqual([5, 5, 10, 10, 12, 12]);
     for (const seed of [1, 2]) {
       const losses = lines.filter((line) => line.seed === seed).map(({ facts }) => facts!['loss']!);
