@@ -5,21 +5,22 @@ import { systemNamed, systems } from '../../systems/index.ts';
 import { checkPlaces } from '../disk/run-folder.ts';
 import { comparison, comparisonText, studyText, writeStudies } from '../ntk/report.ts';
 import { checkPoints, PUBLISHED, type Study, type StudyOptions, study } from '../ntk/study.ts';
-import { optimizers, weightings } from '../training/hyperparameters.ts';
-import { resolveSettings, type TrainOptions, UsageError } from '../training/settings.ts';
+import { methods, weightings } from '../training/hyperparameters.ts';
+import { type AnyTrainOptions, settingsFor, UsageError } from '../training/settings.ts';
 import { known } from './known.ts';
 import { assignment, choice, integer, number, path, seed, seedList } from './options.ts';
 import { type Global, jsonOption, pinOption, putJson, say, withDevice } from './output.ts';
 
-interface NtkOptions extends TrainOptions, Global {
-  readonly all?: boolean;
-  readonly points?: number;
-  readonly boundary?: boolean;
-  readonly threshold: number;
-  readonly spectrum?: boolean;
-  readonly atEpochs?: readonly number[];
-  readonly out?: string;
-}
+type NtkOptions = AnyTrainOptions &
+  Global & {
+    readonly all?: boolean;
+    readonly points?: number;
+    readonly boundary?: boolean;
+    readonly threshold: number;
+    readonly spectrum?: boolean;
+    readonly atEpochs?: readonly number[];
+    readonly out?: string;
+  };
 
 /** Initial weights of these seeds give the published means. */
 const SEEDS = [42, 123, 456];
@@ -50,7 +51,7 @@ export function ntkCommand(): Command {
     )
     .option('--spectrum', 'all eigenvalues of K, its effective rank, singular values of each network')
     .option('--at-epochs <list>', 'train, and measure at these epochs: 0,500,1000', epochList)
-    .addOption(new Option('--optimizer <name>', optimizers.join(' or ')).argParser(choice('--optimizer', optimizers)))
+    .addOption(new Option('--optimizer <name>', methods.join(', ')).argParser(choice('--optimizer', methods)))
     .addOption(new Option('--weighting <name>', weightings.join(', ')).argParser(choice('--weighting', weightings)))
     .option('--lr <x>', 'learning rate', number('--lr', true))
     .option('--out <dir>', 'also write ntk.json, figures and a page there', path('--out'))
@@ -101,9 +102,9 @@ function planFor(name: string, options: NtkOptions): StudyOptions {
     seed: one,
     seeds: one === undefined ? (seeds ?? SEEDS) : seeds,
   };
-  const settings = resolveSettings(
+  const settings = settingsFor(
     name,
-    Object.fromEntries(Object.entries(given).filter(([, v]) => v !== undefined)) as TrainOptions,
+    Object.fromEntries(Object.entries(given).filter(([, v]) => v !== undefined)) as AnyTrainOptions,
   );
   return {
     settings,

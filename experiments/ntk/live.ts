@@ -1,7 +1,7 @@
 /** Parameters and preconditioners of a live training run, taken apart into those of its runs. */
 import { type AdamSettings, planSoap } from '../../optim/index.ts';
 import { matrixBlocks, type Stack } from '../../systems/index.ts';
-import type { Trainer } from '../training/trainer.ts';
+import type { RunTrainer, Trainer } from '../training/trainer.ts';
 import type { State } from './meter.ts';
 
 /** What each run of a trainer holds at the moment; the preconditioner as soon as there is one. */
@@ -24,6 +24,13 @@ export async function liveStates(trainer: Trainer): Promise<State[]> {
     const thetas = Object.fromEntries(stacks.map(({ theta }) => [theta, own[theta]!]));
     return started ? { thetas, live: { optimizer, settings, values: own } } : { thetas };
   });
+}
+
+/** The parameters that each run of a trainer has at the moment. */
+export async function parametersOf(trainer: RunTrainer): Promise<State[]> {
+  const { stacks, runs } = trainer.options.problem;
+  const all = await trainer.thetas();
+  return runs.map((_, r) => ({ thetas: stateOf(stacks, runs.length, r, all) }));
 }
 
 const OPTIMIZER = /^\.(?:v|c|Q\.\d+)$/;

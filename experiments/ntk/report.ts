@@ -47,6 +47,7 @@ export function studyText({
   adapter,
 }: Study): string {
   const first = measurements[0]!;
+  const live = training?.optimizer === 'gauss-newton' ? undefined : training;
   const body = means.map((mean) => [
     String(mean.coupling),
     String(mean.epoch),
@@ -56,7 +57,7 @@ export function studyText({
     mean.preconditioned.toFixed(4),
     mean.exact.toFixed(4),
     mean.layers.toFixed(3),
-    ...(training ? [mean.optimizer?.toExponential(3) ?? '-'] : []),
+    ...(live ? [mean.optimizer?.toExponential(3) ?? '-'] : []),
   ]);
   const head = [
     parameter,
@@ -67,7 +68,7 @@ export function studyText({
     'K_P',
     'K_P exact',
     'by layer',
-    ...(training ? [`live ${training.optimizer}`] : []),
+    ...(live ? [`live ${live.optimizer}`] : []),
   ];
   const worst = Math.max(...measurements.map(({ ntk }) => ntk.gpu.difference));
   const influence = first.preconditioned.influence.map(({ threshold, ranks, lambdaMax }, k) => [

@@ -13,16 +13,18 @@ import {
   type System,
   systemNamed,
 } from '../../systems/index.ts';
+import { isFirstOrder } from '../training/hyperparameters.ts';
 import { loop, type Observer } from '../training/loop.ts';
 import { DivergenceError, emptyRecord, firstLost, watchDivergence } from '../training/recorder.ts';
-import { type FirstOrderSettings, problemFor, UsageError } from '../training/settings.ts';
-import { type Backend, Trainer } from '../training/trainer.ts';
-import { liveStates } from './live.ts';
+import { problemFor, type TrainSettings, UsageError } from '../training/settings.ts';
+import { type Backend, type RunTrainer, Trainer } from '../training/trainer.ts';
+import { trainerFor } from '../training/trainers.ts';
+import { liveStates, parametersOf } from './live.ts';
 import { type Measurement, NtkMeter, type State } from './meter.ts';
 import type { RowGroup } from './tape.ts';
 
 export interface StudyOptions {
-  readonly settings: FirstOrderSettings;
+  readonly settings: TrainSettings;
   /** Values of the coupling parameter; those of the settings alone where empty. */
   readonly couplings: readonly number[];
   /** Epochs at which to measure; the initial weights alone, without an optimizer, where empty. */
@@ -62,13 +64,16 @@ export interface Slope {
 export interface Study {
   readonly system: string;
   readonly parameters: Parameters;
-  readonly network: FirstOrderSettings['network'];
+  readonly network: TrainSettings['network'];
   readonly parameter: string;
   readonly rows: readonly RowGroup[];
   readonly boundary: boolean;
   readonly threshold: number;
   readonly seeds: readonly number[];
-  readonly training?: Pick<FirstOrderSettings, 'optimizer' | 'weighting' | 'learningRate' | 'betas'>;
+  readonly training?: Pick<TrainSettings, 'optimizer' | 'weighting'> & {
+    readonly learningRate?: number;
+    readonly betas?: readonly [number, number];
+  };
   readonly adapter: string;
   readonly means: readonly Mean[];
   readonly slope?: Slope;
@@ -117,7 +122,6 @@ export async function study(
   }
   const means = meansOf(measurements);
   const slope = slopeOf(means);
-  const { optimizer, weighting, learningRate, betas } = settings;
   return {
     system: system.name,
     parameters: settings.parameters,
@@ -127,12 +131,19 @@ export async function study(
     boundary,
     threshold,
     seeds: settings.seeds,
-    ...(options.epochs.length > 0 ? { training: { optimizer, weighting, learningRate, betas } } : {}),
+    ...(options.epochs.length > 0 ? { training: trainingOf(settings) } : {}),
     adapter: device.info.name,
     means,
     ...(slope ? { slope } : {}),
     measurements,
   };
+}
+
+function trainingOf(settings: TrainSettings): NonNullable<Study['training']> {
+  const { optimizer, weighting } = settings;
+  if (!isFirstOrder(settings)) return { optimizer, weighting };
+  const { learningRate, betas } = settings;
+  return { optimizer, weighting, learningRate, betas };
 }
 
 function couplingsOf(system: System, { couplings, settings }: StudyOptions): readonly number[] {
@@ -182,14 +193,14 @@ async function alongTraining(
   backend: Backend,
   measure: (epoch: number, states: readonly State[]) => Promise<void>,
 ): Promise<void> {
-  const trainer = await Trainer.create({ ...settings, problem }, backend);
+  const trainer = await trainerFor(settings, problem, backend);
   try {
     const records = problem.runs.map(emptyRecord);
     const observers: readonly Observer[] = [
       watchDivergence({ records, terms: trainer.terms, score: settings.score }, 'first'),
-      async ({ epoch }) => void (await measure(epoch, await liveStates(trainer))) as undefined,
+      async ({ epoch }) => void (await measure(epoch, await statesOf(trainer))) as undefined,
     ];
-    if (epochs.includes(trainer.epoch)) await measure(trainer.epoch, await liveStates(trainer));
+    if (epochs.includes(trainer.epoch)) await measure(trainer.epoch, await statesOf(trainer));
     const next = (epoch: number) => epochs.find((each) => each > epoch) ?? epoch + 1;
     await loop(trainer, { epochs: epochs.at(-1)!, observers, next, waits: true });
     const lost = firstLost(records, problem.runs);
@@ -198,6 +209,10 @@ async function alongTraining(
     trainer.destroy();
   }
 }
+
+/** What each run holds: of optimizers of sums of squares the parameters alone, they carry no preconditioner. */
+const statesOf = async (trainer: RunTrainer): Promise<State[]> =>
+  trainer instanceof Trainer ? liveStates(trainer) : parametersOf(trainer);
 
 const line = (parameter: string, coupling: number, seed: number, epoch: number, m: Measurement): string =>
   `${parameter} = ${coupling}, seed ${seed}, epoch ${epoch}: lambda_max(K) = ${m.ntk.lambdaMax.toExponential(3)}, lambda_max(K_P) = ${m.preconditioned.lambdaMax.toFixed(4)}`;

@@ -55,6 +55,18 @@ describe('tapir ntk', () => {
     expect(existsSync(join(cwd, optimizer, 'ntk-training.svg'))).toBe(true);
   });
 
+  it('measures through training with Gauss-Newton', async () => {
+    const args = ['ntk', 'symmetric', '--k', '10', '--at-epochs', '0,1,3', '--optimizer', 'gauss-newton'];
+    const { status, stdout } = await tapir([...args, ...small, '--out', 'newton'], { cwd });
+    expect(status).toBe(0);
+    expect(stdout).not.toContain('live');
+    const { training, measurements } = JSON.parse(readFileSync(join(cwd, 'newton', 'ntk.json'), 'utf8'));
+    expect(training).toEqual({ optimizer: 'gauss-newton', weighting: 'none' });
+    const [first, second, third] = measurements.map(({ ntk }: { ntk: { lambdaMax: number } }) => ntk.lambdaMax);
+    expect(new Set([first, second, third]).size).toBe(3);
+    for (const { preconditioned } of measurements) expect(preconditioned.lambdaMax).toBeCloseTo(2, 3);
+  });
+
   it.each([
     [['nothing'], /symmetric/],
     [['symmetric', '--gamma', '1'], /gamma/],
