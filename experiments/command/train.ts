@@ -7,7 +7,7 @@ import { tunedChoices } from '../adapter/tune-cache.ts';
 import { trackings } from '../disk/tracker.ts';
 import { type ProgramOptions, trainSystem } from '../library/train.ts';
 import { table } from '../show/table.ts';
-import { optimizers, precisions, trainable, weightings } from '../training/hyperparameters.ts';
+import { gramPlaces, optimizers, precisions, trainable, weightings } from '../training/hyperparameters.ts';
 import { memoryText } from '../training/plans.ts';
 import { DivergenceError } from '../training/recorder.ts';
 import { problemFor, resolveSettings, type TrainOptions } from '../training/settings.ts';
@@ -60,6 +60,12 @@ function gaussNewtonOptions(command: Command): Command {
         '--blocks <name>',
         'gauss-newton: one system for all (joint), or one for each network or layer, as if the rest stood still (default: joint)',
       ).argParser(choice('--blocks', blockings)),
+    )
+    .addOption(
+      new Option(
+        '--gram <place>',
+        `gauss-newton: where J J^T is computed: ${gramPlaces.join(', ')} (default: the device, unless that is a CPU)`,
+      ).argParser(choice('--gram', gramPlaces)),
     )
     .option(
       '--boundary-weight <x>',

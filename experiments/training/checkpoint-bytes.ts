@@ -10,8 +10,8 @@ import type { TrainSettings } from './results.ts';
 export function identity(settings: TrainSettings): string {
   const { system, parameters, network, optimizer, weighting, seeds } = settings;
   if (settings.optimizer === 'gauss-newton') {
-    const { momentum, damping, adaptive, blocks, boundaryWeight, precision, thin } = settings;
-    const own = { momentum, damping, adaptive, blocks, boundaryWeight, precision, thin };
+    const { momentum, damping, adaptive, blocks, boundaryWeight, precision, thin, gram } = settings;
+    const own = { momentum, damping, adaptive, blocks, boundaryWeight, precision, thin, gram };
     return JSON.stringify({ system, parameters, network, optimizer, ...own, seeds });
   }
   if (isOfSquares(settings)) {

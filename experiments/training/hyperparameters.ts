@@ -47,6 +47,7 @@ export function hyperparametersFor(
   };
 }
 
+export const gramPlaces = ['host', 'device'] as const;
 export const precisions = ['single', 'mixed', 'double'] as const;
 /**
  * What Gauss-Newton computes in double-single: `single` nothing, `mixed` all but the factors of J's rows, `double` all.
@@ -74,6 +75,8 @@ export interface GaussNewtonHyperparameters extends Squares {
   readonly adaptive: boolean;
   /** What one system is solved for. */
   readonly blocks: Blocks;
+  /** Where K is computed: on the device, unless stated or that is a CPU. The host has float64, a device what `precision` says. */
+  readonly gram?: (typeof gramPlaces)[number] | undefined;
 }
 
 export interface QuasiNewtonHyperparameters extends Squares {
@@ -112,10 +115,12 @@ export function gaussNewtonFor({
   boundaryWeight = 10,
   precision = 'mixed',
   thin = 1,
+  gram,
 }: Partly<GaussNewtonHyperparameters>): GaussNewtonHyperparameters {
   return {
     optimizer: 'gauss-newton',
     weighting: 'none',
     ...{ momentum, damping, adaptive, blocks, boundaryWeight, precision, thin },
+    ...(gram === undefined ? {} : { gram }),
   };
 }

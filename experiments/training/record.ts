@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { activationNames } from '../../kernels/index.ts';
 import { blockings } from '../../optim/index.ts';
 import { inFloat32, networkKinds } from '../../systems/index.ts';
-import { optimizers, precisions, quasiNewton, trainable, weightings } from './hyperparameters.ts';
+import { gramPlaces, optimizers, precisions, quasiNewton, trainable, weightings } from './hyperparameters.ts';
 import { type Config, FORMAT, type Line, type RunRecord, type Summary, scores, variants } from './results.ts';
 
 export * from './results.ts';
@@ -66,6 +66,7 @@ export const gaussNewtonSchema = z.object({
   damping: positive,
   adaptive: z.boolean(),
   blocks: z.enum(blockings).default('joint'),
+  gram: z.enum(gramPlaces).optional(),
 });
 
 const quasiNewtonSchema = z.object({ optimizer: z.enum(quasiNewton), ...squares });

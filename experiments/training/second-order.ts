@@ -76,8 +76,8 @@ export class SecondOrderTrainer implements RunTrainer {
     if (system.resampling?.adaptive)
       throw new UsageError(`${system.name}: points that follow residuals are for adam and soap`);
     checkDense(options);
-    const asksForNone = options.optimizer !== 'gauss-newton';
-    const squares = await SystemSquares.create({ ...options, ...(asksForNone ? { matrices: 'none' } : {}) }, backend);
+    const matrices = options.optimizer === 'gauss-newton' ? options.gram : 'none';
+    const squares = await SystemSquares.create({ ...options, ...(matrices ? { matrices } : {}) }, backend);
     const evaluation = system.evaluation();
     const { model, source } = errorSource(problem, countOf(evaluation));
     const { device } = backend;

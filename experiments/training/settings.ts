@@ -20,6 +20,7 @@ import {
 import { readConfig } from '../disk/run-folder.ts';
 
 import {
+  type GaussNewtonHyperparameters,
   gaussNewtonFor,
   hyperparametersFor,
   isOfSquares,
@@ -111,6 +112,7 @@ interface GaussNewtonOptions {
   readonly damping?: number;
   readonly adaptive?: boolean;
   readonly blocks?: Blocks;
+  readonly gram?: GaussNewtonHyperparameters['gram'];
 }
 
 export type AnyTrainOptions = Omit<TrainOptions, 'optimizer'> &
@@ -124,6 +126,7 @@ const options: Readonly<Record<keyof AnyTrainOptions, true>> = {
   ...{ gamma: true, k: true, epsilon: true, set: true, optimizer: true, weighting: true, epochs: true, lr: true },
   ...{ width: true, depth: true, activation: true, seed: true, seeds: true, start: true },
   ...{ momentum: true, damping: true, adaptive: true, blocks: true, boundaryWeight: true, precision: true, thin: true },
+  gram: true,
 };
 
 /** Throws {@link UsageError} where a program gives an option that there is not. */
@@ -142,9 +145,9 @@ export function checkSettings(settings: TrainSettings): void {
 
 /** Settings of a run by any optimizer. Throws {@link UsageError}, ParameterError, UnknownSystemError. */
 export function settingsFor(of: System | string, options: AnyTrainOptions): TrainSettings {
-  const { momentum, damping, adaptive, blocks, boundaryWeight, precision, thin, optimizer, ...rest } = options;
+  const { momentum, damping, adaptive, blocks, gram, boundaryWeight, precision, thin, optimizer, ...rest } = options;
   const squares = { boundaryWeight, precision, thin };
-  const own = { momentum, damping, adaptive, blocks };
+  const own = { momentum, damping, adaptive, blocks, gram };
   if (optimizer === undefined || optimizer === 'adam' || optimizer === 'soap') {
     demandNone(own, 'gauss-newton');
     demandNone(squares, 'gauss-newton, ssbroyden and lbfgs');
