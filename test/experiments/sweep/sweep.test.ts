@@ -9,7 +9,7 @@ import { encodeSafetensors, readSafetensors, tensor } from '../../../experiments
 import { unsealed } from '../../../experiments/disk/seal.ts';
 import { writeReport } from '../../../experiments/report/write.ts';
 import { groupsOf, type SweepPlan, sweepPlan } from '../../../experiments/sweep/plan.ts';
-import { type FirstOrderPlan, presetNamed, type RunPlan } from '../../../experiments/sweep/presets.ts';
+import { presetNamed, type RunPlan } from '../../../experiments/sweep/presets.ts';
 import { trainerOptions } from '../../../experiments/sweep/stack.ts';
 import { type SweepSession, sweep } from '../../../experiments/sweep/sweep.ts';
 import { CheckpointError } from '../../../experiments/training/checkpoint.ts';
@@ -34,10 +34,11 @@ afterAll(async () => {
 const silent = new Writable({ write: (_, __, done) => done() });
 
 const tiny = { width: 8, depth: 2, epochs: 30, seeds: [42, 123, 456], updateEvery: 10 };
-const runsOf = (optimizer: string): FirstOrderPlan[] =>
-  sweepPlan(presetNamed('quick'), tiny)
-    .runs.filter(isFirstOrder)
-    .filter((run) => run.system === 'thermoelasticity' && run.optimizer === optimizer && run.coupling.value === 50);
+const firstOrder = sweepPlan(presetNamed('quick'), tiny).runs.filter(isFirstOrder);
+const runsOf = (optimizer: string) =>
+  firstOrder.filter(
+    (run) => run.system === 'thermoelasticity' && run.optimizer === optimizer && run.coupling.value === 50,
+  );
 
 /** A plan of these runs alone. */
 const planFor = (runs: readonly RunPlan[], stack = 3): SweepPlan => ({
@@ -212,10 +213,8 @@ describe('a sweep', () => {
     let small: Device;
     beforeAll(async () => {
       small = await openDevice();
-      const trainer = await Trainer.create(trainerOptions(long.runs.filter(isFirstOrder).slice(0, 2)), {
-        device,
-        library,
-      });
+      const two = trainerOptions(runsOf('soap').slice(0, 2));
+      const trainer = await Trainer.create(two, { device, library });
       const slots = Object.values(trainer.programs).flatMap((program) => program?.plan.slots ?? []);
       trainer.destroy();
       const limit = 4 * Math.max(...slots.map(({ elements }) => elements));
@@ -239,7 +238,7 @@ describe('a sweep', () => {
     afterAll(() => small?.close());
 
     it('leaves no buffer of the attempt', async () => {
-      const attempt = Trainer.create(trainerOptions(long.runs.filter(isFirstOrder)), { device: small, library });
+      const attempt = Trainer.create(trainerOptions(runsOf('soap')), { device: small, library });
       await expect(attempt).rejects.toBeInstanceOf(BufferSizeError);
       expect(alive.size).toBe(0);
     });
