@@ -75,7 +75,7 @@ export async function trainStack(session: StackSession): Promise<Summary[] | und
     };
     const observers: readonly Observer[] = [
       watchDivergence({ records, terms, score }, 'last'),
-      recording({ records, terms, score, keeps: thinnedLooks(epochs) }),
+      recording({ records, terms, score, keeps: thinnedLooks(epochs, looksEvery(runs[0]!)) }),
       newest((look) => void progress({ epochs, ...progressOf(look, records, terms.length, runs) })),
       newest(
         atMostEvery(checkpointEvery, async ({ epoch, pace }) => {

@@ -144,13 +144,14 @@ export function recordFrom(lines: readonly Line[], score: Score): RunRecord {
 const KEPT = 400;
 
 /** Epochs between the looks that a thinned history of so many epochs keeps. */
-export const strideOf = (epochs: number): number => EVERY * Math.max(1, Math.ceil(epochs / EVERY / KEPT));
+export const strideOf = (epochs: number, every = EVERY): number =>
+  every * Math.max(1, Math.ceil(epochs / every / KEPT));
 
-/** Keeps a few hundred looks at a run of so many epochs, the last among them. */
+/** Keeps a few hundred looks at a run of so many epochs, which come every so many, the last among them. */
 export const thinned =
-  (epochs: number) =>
+  (epochs: number, every = EVERY) =>
   (epoch: number): boolean =>
-    epoch % strideOf(epochs) === 0 || epoch === epochs;
+    epoch % strideOf(epochs, every) === 0 || epoch === epochs;
 
 /** How a run stands. */
 interface Standing {

@@ -143,6 +143,7 @@ describe('a sweep of it', () => {
       plan.runs.map(({ id }) => readFileSync(join(folder, name, 'runs', id, file)).toString('base64'));
     for (const file of ['weights.safetensors', 'metrics.jsonl'])
       expect(read('parts', file)).toEqual(read('whole', file));
+    expect(linesOf(join(folder, 'whole', 'runs', plan.runs[0]!.id)).map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4]);
     const { report, html } = await writeReport(join(folder, 'whole'));
     expect(report.systems[0]!.rows.map(({ name, cells }) => [name, cells.map(({ done }) => done)])).toEqual([
       ['Gauss-Newton', [2, 2]],
