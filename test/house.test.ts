@@ -162,9 +162,12 @@ describe('imports', () => {
     expect(training.filter(({ text }) => importsOf(text).some((name) => name.startsWith('node:')))).toEqual([]);
   });
 
-  it('of files lead from the loop and the trainer to nothing of Node', () => {
+  it('of files lead from the loop, the trainer and the web page to nothing of Node', () => {
     const roots = ['loop', 'trainer', 'recorder', 'record', 'plans'].map((name) => `experiments/training/${name}.ts`);
     expect(nodeReachedFrom(roots, sources)).toEqual([]);
+    const page = sources.filter(({ path }) => path.startsWith('site/')).map(({ path }) => path);
+    expect(page.length).toBeGreaterThan(20);
+    expect(nodeReachedFrom(page, sources)).toEqual([]);
     expect(nodeReachedFrom(['experiments/training/train.ts'], sources)).not.toEqual([]);
   });
 

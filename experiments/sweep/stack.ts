@@ -25,7 +25,7 @@ import {
   thinned as thinnedLooks,
   watchDivergence,
 } from '../training/recorder.ts';
-import { thinned } from '../training/settings.ts';
+import { thinned } from '../training/thinned.ts';
 import type { Backend, RunTrainer } from '../training/trainer.ts';
 import { looksEvery, trainerFor } from '../training/trainers.ts';
 import { encodeState, readState, stackName } from './checkpoint.ts';

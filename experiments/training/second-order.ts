@@ -27,10 +27,11 @@ import { fill } from './programs.ts';
 import { hasFiniteState } from './recorder.ts';
 import { drawnAt, movesAt } from './resampling.ts';
 import type { Memory } from './results.ts';
-import { thinned, UsageError } from './settings.ts';
 import { type Descent, descentFrom, type Step } from './square-steps.ts';
 import { errorSource } from './tapes.ts';
+import { thinned } from './thinned.ts';
 import { type Backend, compileOptions, errorsOf, exactOf, predictionsOf, type RunTrainer } from './trainer.ts';
+import { UsageError } from './usage.ts';
 
 export type SecondOrderOptions = SquaresHyperparameters & { readonly problem: Problem };
 

@@ -1,6 +1,5 @@
 /** A training run's settings: from options as typed to everything resolved, which is what config.json holds. */
 import type { z } from 'zod';
-import { UserError } from '../../engine/index.ts';
 import type { ActivationName } from '../../kernels/index.ts';
 import type { Blocks, Weighting } from '../../optim/index.ts';
 import {
@@ -30,12 +29,11 @@ import {
 } from './hyperparameters.ts';
 import { configSchema } from './record.ts';
 import { type FirstOrderSettings, FORMAT, type TrainSettings } from './results.ts';
+import { thinned } from './thinned.ts';
+import { UsageError } from './usage.ts';
 import { variantOf } from './variants.ts';
 
-/** Something a user typed that cannot be right; the message says what would be. Ends the process with 2. */
-export class UsageError extends UserError {
-  override readonly name = 'UsageError';
-}
+export { UsageError };
 
 /** Epochs of a run unless stated: well under a minute without a GPU. The published runs take 30,000. */
 export const DEFAULT_EPOCHS = 1800;
@@ -227,15 +225,4 @@ export function problemFor(settings: TrainSettings, system = systemNamed(setting
   const thin = isOfSquares(settings) ? settings.thin : 1;
   const runs = problem.runs.map((run) => thinned(problem.system, run, thin));
   return thin === 1 ? problem : problemOf(problem.system, runs, network);
-}
-
-/** A run with one of `thin` points of each group; what was measured stays. */
-export function thinned({ observed = {} }: System, run: Run, thin: number): Run {
-  const few = (points: Coordinates): Coordinates =>
-    Object.fromEntries(Object.entries(points).map(([c, values]) => [c, values.filter((_, k) => k % thin === 0)]));
-  const groups = Object.entries(run.points);
-  return {
-    ...run,
-    points: Object.fromEntries(groups.map(([group, points]) => [group, group in observed ? points : few(points)])),
-  };
 }
