@@ -4,13 +4,11 @@ import type { ActivationName } from '../../kernels/index.ts';
 import type { Blocks, Weighting } from '../../optim/index.ts';
 import {
   asSystem,
-  type Coordinates,
   checkReference,
   nearest,
   type Optimizer,
   type Problem,
   problemOf,
-  type Run,
   resolveParameters,
   type System,
   seeded,
