@@ -18,6 +18,7 @@ export {
 export { hostGram, type LayerFactors, type RowSpan } from './gram.ts';
 export { type LbfgsState, lbfgsStep, REMEMBERED, startOfLbfgs, twoLoops } from './lbfgs.ts';
 export { type Columns, layerColumns, lowerNormal } from './normal.ts';
+export * from './schedule.ts';
 export * from './soap.ts';
 export { type FactorStack, MAX_PRECOND_DIM, type MatrixBlock, planSoap, type SoapPlan } from './soap-plan.ts';
 export {

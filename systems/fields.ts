@@ -22,8 +22,11 @@ export function partsOf(name: string): { readonly field: string; readonly deriva
   return { field, derivative };
 }
 
-/** Coordinates of space: all but the time `t`. */
-const space = ({ coordinates }: System) => coordinates.filter((name) => name !== 't');
+/** The coordinate that is the time. */
+export const TIME = 't';
+
+/** Coordinates of space: all but the time. */
+const space = ({ coordinates }: System) => coordinates.filter((name) => name !== TIME);
 
 /** What the part of a name behind the point says; undefined where it names no coordinates. */
 export function derivativeOf(system: System, text: string): Derivative | undefined {

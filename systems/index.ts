@@ -6,9 +6,11 @@ export {
   networkKinds,
   parameterCount,
 } from './architecture.ts';
+export { CAUSAL, CAUSAL_SLICES, sliceEnds } from './causal.ts';
 export { CsvError, parseCsv } from './csv.ts';
 export { type DefineOptions, defineSystem } from './define.ts';
 export { ExpressionError } from './expression.ts';
+export { TIME } from './fields.ts';
 export { type Layer, type NetworkWeights, unflatten } from './initialise.ts';
 export { type Jets, jetsUpTo } from './jets.ts';
 export { LEARNED, learnedNames, learnedValues } from './learned.ts';
@@ -22,7 +24,7 @@ export {
   rowsSource,
   transposedSource,
 } from './least-squares.ts';
-export { type ErrorModel, EVALUATION, errorModel, type LossModel, lossModel } from './model.ts';
+export { type ErrorModel, EVALUATION, errorModel, type LossModel, lossModel, termsOf } from './model.ts';
 export { nearest } from './nearest.ts';
 export { network, unpack } from './network.ts';
 export { predict } from './predict.ts';

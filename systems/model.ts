@@ -8,9 +8,12 @@ import {
   broadcast,
   concat,
   div,
+  index,
   input,
+  max,
   mean,
   mul,
+  neg,
   slice,
   sqrt,
   square,
@@ -21,12 +24,16 @@ import {
   type Var,
 } from '../engine/index.ts';
 import { NetworkError } from './architecture.ts';
+import { CAUSAL, CAUSAL_SLICES, causalWeights, SLICES } from './causal.ts';
 import { express, namesIn } from './expression.ts';
-import { derivativesIn, partsOf } from './fields.ts';
+import { derivativesIn, partsOf, TIME } from './fields.ts';
 import { LEARNED, learnedNames, learnedOnTape, readsLearned } from './learned.ts';
 import { type DataInput, nameOf, type Problem } from './problem.ts';
 import { type Condition, fieldsOf, groupsOf, type System } from './system.ts';
 import { transformedAt } from './transform.ts';
+
+/** The loss term of conditions that name none. */
+const BOUNDARY = 'BC';
 
 /** One residual at the points of its group, [R,N], before it is squared. */
 export interface Residual {
@@ -50,7 +57,11 @@ export interface LossModel {
   readonly terms: readonly string[];
   /** [R,K]. */
   readonly losses: Var;
-  /** Sum over runs and terms of weight * loss, []: its gradient holds every run's own gradient. */
+  /** The same with causal weights at the points of the equations, [R,K]; `losses` where there are none. */
+  readonly weighed: Var;
+  /** The smallest causal weight of each run, [R,1]. */
+  readonly causality?: Var;
+  /** Sum over runs and terms of weight * weighed, []: its gradient holds every run's own gradient. */
   readonly total: Var;
   readonly thetas: readonly [Var, ...Var[]];
   /** What learned parameters are made from, [R,L]; absent where there are none. */
@@ -101,8 +112,13 @@ export class Inputs {
 /** Names in an equation without their derivatives. */
 const fieldsIn = (equation: string) => new Set([...namesIn(equation)].map((name) => partsOf(name).field));
 
-/** Appends the loss of a problem's runs to a tape. */
-export function lossModel(tape: Tape, problem: Problem): LossModel {
+/** Names of the loss terms of a system: those of its equations, then those of its conditions. */
+export const termsOf = ({ residuals, conditions }: System): string[] => [
+  ...new Set([...Object.keys(residuals), ...conditions.map(({ term = BOUNDARY }) => term)]),
+];
+
+/** Appends the loss of a problem's runs to a tape; `causal`: equations weigh later once they hold earlier. */
+export function lossModel(tape: Tape, problem: Problem, { causal = false } = {}): LossModel {
   const { system, stacks, counts } = problem;
   const runs = problem.runs.length;
   const inputs = new Inputs(tape, problem);
@@ -150,16 +166,16 @@ export function lossModel(tape: Tape, problem: Problem): LossModel {
   };
   const terms: string[] = [];
   const losses: Var[] = [];
+  const squares: Var[] = [];
   for (const [term, equation] of Object.entries(system.residuals)) {
     terms.push(term);
-    losses.push(
-      tape.scope(`residual ${term}`, () =>
-        mean(square(residual(term, equation, { group: 'interior', term, over: 'mean' })), [1]),
-      ),
-    );
+    tape.scope(`residual ${term}`, () => {
+      squares.push(square(residual(term, equation, { group: 'interior', term, over: 'mean' })));
+      losses.push(mean(squares.at(-1)!, [1]));
+    });
   }
   const boundary = new Map<string, Var[]>();
-  for (const { residuals, term = 'BC', ...condition } of system.conditions)
+  for (const { residuals, term = BOUNDARY, ...condition } of system.conditions)
     for (const equation of residuals) {
       const loss = tape.scope(`condition ${equation}`, () =>
         (condition.over === 'sum' ? sum : mean)(square(residual(equation, equation, { ...condition, term })), [1]),
@@ -172,13 +188,27 @@ export function lossModel(tape: Tape, problem: Problem): LossModel {
   }
   const all = concat(losses, 1);
   const weights = inputs.declare('weights', [runs, terms.length]);
-  const total = tape.scope('total', () => sum(mul(weights, all), undefined, false));
+  const inTime = causal
+    ? tape.scope('causal weights', () => causality(squares, points[0]!, problem, inputs))
+    : undefined;
+  const weighed = inTime
+    ? concat([...squares.map((each) => mean(mul(inTime, each), [1])), ...losses.slice(squares.length)], 1)
+    : all;
+  const total = tape.scope('total', () => sum(mul(weights, weighed), undefined, false));
   const [theta, ...others] = stacks.map((each) => inputs.all[each.theta]!);
   if (!theta) throw new NetworkError(`${system.name} has no network`);
   return {
-    ...{ residuals, terms, losses: all, total, thetas: [theta, ...others], ...(learned ? { learned } : {}) },
+    ...(inTime ? { causality: neg(max(neg(inTime), [1])) } : {}),
+    ...{ residuals, terms, losses: all, weighed, total, thetas: [theta, ...others], ...(learned ? { learned } : {}) },
     ...{ inputs: inputs.all, data: inputs.data },
   };
+}
+
+/** Causal weights of interior points [R,N], which lie at X [R,D,N]. */
+function causality(squares: readonly Var[], X: Var, { system, runs }: Problem, inputs: Inputs): Var {
+  const t = index(X, 1, system.coordinates.indexOf(TIME));
+  const epsilon = inputs.declare(CAUSAL, [runs.length, 1]);
+  return causalWeights(squares, t, epsilon, inputs.declare(CAUSAL_SLICES, [2, SLICES]));
 }
 
 /** A name whose values at points are known before training: definitions, exact solutions, data, references, coordinates. */

@@ -54,10 +54,46 @@ export function path(name: string): (text: string) => string {
 }
 
 /** A share below one. */
-export function share(text: string): number {
-  const value = number('--momentum')(text);
-  if (value < 0 || value >= 1) throw new UsageError(`--momentum must be at least 0 and below 1, not ${text}`);
-  return value;
+export function share(name: string): (text: string) => number {
+  return (text) => {
+    const value = number(name)(text);
+    if (value < 0 || value >= 1) throw new UsageError(`${name} must be at least 0 and below 1, not ${text}`);
+    return value;
+  };
+}
+
+/** A number of at least 0, at most `high`. */
+export function upTo(name: string, high: number): (text: string) => number {
+  return (text) => {
+    const value = number(name)(text);
+    if (value < 0 || value > high)
+      throw new UsageError(
+        `${name} must be ${high === Number.POSITIVE_INFINITY ? 'at least 0' : `from 0 to ${high}`}, not ${text}`,
+      );
+    return value;
+  };
+}
+
+/** Two shares below one. */
+export function betas(name: string): (text: string) => [number, number] {
+  return (text) => {
+    const values = text.split(',').map(number(name));
+    const [first, second] = values;
+    if (values.length !== 2 || values.some((value) => value < 0 || value >= 1))
+      throw new UsageError(`${name} takes two numbers from 0 to below 1, such as 0.99,0.999, not ${text}`);
+    return [first!, second!];
+  };
+}
+
+/** Collects `TERM=weight,TERM=weight` of repeated `--weights`. */
+export function weightsByTerm(text: string, sofar: Readonly<Record<string, number>> = {}): Record<string, number> {
+  const found = { ...sofar };
+  for (const part of text.split(',')) {
+    const [, term, value] = /^(.+)=(.+)$/.exec(part) ?? [];
+    if (!term || value === undefined) throw new UsageError(`--weights takes TERM=weight,.., not ${text}`);
+    found[term.trim()] = number(`--weights ${term.trim()}`, true)(value);
+  }
+  return found;
 }
 
 /** A seed: what PyTorch's generator takes, as far as 32 bits. */

@@ -25,7 +25,7 @@ import { methods, weightings } from '../training/hyperparameters.ts';
 import { UsageError } from '../training/settings.ts';
 import { type SlurmOptions, slurmOptions, statusCommand, submitSweep } from './cluster.ts';
 import { known } from './known.ts';
-import { assignments, choices, integer, number, path, seconds, seedList, share } from './options.ts';
+import { assignments, betas, choices, integer, number, path, seconds, seedList, share } from './options.ts';
 import {
   type Global,
   interruptible,
@@ -50,13 +50,6 @@ interface Options extends Omit<Overrides, 'optimizers' | 'weightings'>, Global, 
 }
 
 const collect = (text: string, sofar: readonly string[] = []) => [...sofar, text];
-
-function betas(text: string): [number, number] {
-  const values = text.split(',').map(number('--soap-betas'));
-  if (values.length !== 2 || values.some((value) => value < 0 || value >= 1))
-    throw new UsageError(`--soap-betas takes two numbers from 0 to below 1, such as 0.99,0.999, not ${text}`);
-  return values as [number, number];
-}
 
 export function sweepCommand(): Command {
   const command = new Command('sweep')
@@ -87,13 +80,17 @@ export function sweepCommand(): Command {
     )
     .option('--epochs <n>', "instead of the preset's", integer('--epochs', 1))
     .option('--steps <n>', "gauss-newton's, instead of 60", integer('--steps', 1))
-    .option('--momentum <x>', 'gauss-newton: share of the last direction that is kept (SPRING; default: 0)', share)
+    .option(
+      '--momentum <x>',
+      'gauss-newton: share of the last direction that is kept (SPRING; default: 0)',
+      share('--momentum'),
+    )
     .option('--thin <n>', 'gauss-newton: of n collocation points keep one (default: 1)', integer('--thin', 1))
     .option('--lr <x>', 'learning rate', number('--lr', true))
     .option('--width <n>', 'neurons of a hidden layer', integer('--width', 1))
     .option('--depth <n>', 'hidden layers', integer('--depth', 1))
     .option('--seeds <list>', "instead of the preset's: 42,123,456", seedList)
-    .option('--soap-betas <b1,b2>', "instead of the system's", betas)
+    .option('--soap-betas <b1,b2>', "instead of the system's", betas('--soap-betas'))
     .option('--update-every <n>', 'epochs between updates of the loss weights', integer('--update-every', 1))
     .addOption(
       new Option('--checkpoint <s>', 'seconds between checkpoints').argParser(seconds('--checkpoint')).default(60),

@@ -1,7 +1,7 @@
 /** Commands about one system: train, explain. */
 import { Command, Option } from 'commander';
 import { activationNames, library } from '../../kernels/index.ts';
-import { blockings } from '../../optim/index.ts';
+import { blockings, schedules } from '../../optim/index.ts';
 import { systems } from '../../systems/index.ts';
 import { tunedChoices } from '../adapter/tune-cache.ts';
 import { trackings } from '../disk/tracker.ts';
@@ -14,7 +14,21 @@ import { problemFor, resolveSettings, type TrainOptions } from '../training/sett
 import type { TrainSummary } from '../training/train.ts';
 import { explain, type Subject, subjects } from './explain.ts';
 import { known } from './known.ts';
-import { assignment, choice, choices, integer, number, path, seconds, seed, seedList, share } from './options.ts';
+import {
+  assignment,
+  betas,
+  choice,
+  choices,
+  integer,
+  number,
+  path,
+  seconds,
+  seed,
+  seedList,
+  share,
+  upTo,
+  weightsByTerm,
+} from './options.ts';
 import {
   type Global,
   interruptible,
@@ -42,7 +56,39 @@ function systemOptions(command: Command, optimizers: readonly string[]): Command
     )
     .addOption(new Option('--optimizer <name>', optimizers.join(', ')).argParser(choice('--optimizer', optimizers)))
     .addOption(new Option('--weighting <name>', weightings.join(', ')).argParser(choice('--weighting', weightings)))
+    .option(
+      '--weights <list>',
+      'weights of loss terms that stay, BC=100,IC=10 (the others: 1), instead of a weighting',
+      weightsByTerm,
+    )
+    .option(
+      '--causal <epsilon>',
+      'equations weigh at later times once they hold at earlier ones: exp(-epsilon * losses before)',
+      upTo('--causal', Number.POSITIVE_INFINITY),
+    )
     .option('--lr <x>', 'learning rate', number('--lr', true))
+    .option('--betas <b1,b2>', "Adam's and SOAP's, instead of the system's", betas('--betas'))
+    .addOption(
+      new Option('--schedule <name>', `of the learning rate: ${schedules.join(', ')} (default: constant)`).argParser(
+        choice('--schedule', schedules),
+      ),
+    )
+    .option('--warmup <n>', 'epochs in which the learning rate rises (default: 0)', integer('--warmup', 0))
+    .option('--decay-rate <x>', 'exponential: factor of the learning rate (default: 0.9)', upTo('--decay-rate', 1))
+    .option('--decay-every <n>', 'exponential: epochs to the factor (default: 1000)', integer('--decay-every', 1))
+    .option('--final-rate <x>', 'cosine: share of the learning rate at the end (default: 0)', upTo('--final-rate', 1))
+    .option(
+      '--precondition-frequency <n>',
+      'soap: steps between refreshes of the eigenbases (default: 2)',
+      integer('--precondition-frequency', 1),
+    )
+    .option('--shampoo-beta <x>', "soap: beta of the preconditioner (default: Adam's second)", share('--shampoo-beta'))
+    .option('--weight-decay <x>', 'soap: weight decay (default: 0)', upTo('--weight-decay', Number.POSITIVE_INFINITY))
+    .option(
+      '--max-precond-dim <n>',
+      'soap: longest side of a matrix that is preconditioned (default: 10000)',
+      integer('--max-precond-dim', 1),
+    )
     .option('--seed <n>', 'seed of the initial weights (default: 42)', seed)
     .option('--seeds <list>', 'several seeds, trained together: 42,123,456', seedList)
     .addOption(pinOption())
@@ -51,7 +97,11 @@ function systemOptions(command: Command, optimizers: readonly string[]): Command
 
 function gaussNewtonOptions(command: Command): Command {
   return command
-    .option('--momentum <x>', 'gauss-newton: share of the last direction that is kept (SPRING; default: 0)', share)
+    .option(
+      '--momentum <x>',
+      'gauss-newton: share of the last direction that is kept (SPRING; default: 0)',
+      share('--momentum'),
+    )
     .option('--damping <x>', 'gauss-newton: lambda at the start (default: 0.01)', number('--damping', true))
     .option('--adaptive', 'gauss-newton: the line search sets lambda (default without momentum)')
     .option('--no-adaptive', 'gauss-newton: lambda stays (default with momentum)')
@@ -89,6 +139,7 @@ export function trainCommand(): Command {
   )
     .description('train a system; writes a run folder')
     .option('--epochs <n>', 'training steps', integer('--epochs', 1))
+    .option('--target-error <x>', 'stop once the error is at most this', number('--target-error', true))
     .option('--out <dir>', 'run folder (default: runs/SYSTEM-TIME)', path('--out'))
     .option('--resume <dir>', 'continue the run in a folder', path('--resume'))
     .option('--start <dir>', 'begin with the weights of a run, at another coupling say', path('--start'))
@@ -120,13 +171,15 @@ export function trainCommand(): Command {
 const scientific = (value: number | null | undefined) => value?.toExponential(2) ?? '-';
 
 function report(summary: TrainSummary): string {
-  const { system, params, epochs, msPerStep, dispatchesPerStep, memory, adapter, out, stopped } = summary;
+  const { system, params, epochs, reached, msPerStep, dispatchesPerStep, memory, adapter, out, stopped } = summary;
   const runs = summary.runs ?? [summary];
+  const within = reached && `: the error, ${scientific(reached.error)}, is within the target`;
+  const ending = stopped ? `: ${stopped}` : (within ?? '');
   return [
     '',
     `${system} (${Object.entries(params)
       .map(([name, value]) => `${name} = ${value}`)
-      .join(', ')}), ${epochs} epochs${stopped ? `: ${stopped}` : ''}`,
+      .join(', ')}), ${epochs} epochs${ending}`,
     '',
     ...outcome(runs),
     ...learned(runs),

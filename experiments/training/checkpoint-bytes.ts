@@ -18,8 +18,8 @@ export function identity(settings: TrainSettings): string {
     const { boundaryWeight, precision, thin } = settings;
     return JSON.stringify({ system, parameters, network, optimizer, boundaryWeight, precision, thin, seeds });
   }
-  const { betas, optimizerEpsilon, updateEvery, learningRate } = settings;
-  const own = { betas, optimizerEpsilon, weighting, updateEvery, learningRate };
+  const { betas, optimizerEpsilon, updateEvery, learningRate, weights, causal, schedule, soap } = settings;
+  const own = { betas, optimizerEpsilon, weighting, updateEvery, learningRate, weights, causal, schedule, soap };
   return JSON.stringify({ system, parameters, network, optimizer, ...own, seeds });
 }
 

@@ -1,5 +1,5 @@
 /** How a problem is trained: one record, spelled as config.json spells it. */
-import { type Blocks, UPDATE_EVERY } from '../../optim/index.ts';
+import { type Blocks, type Schedule, type SoapOptions, UPDATE_EVERY } from '../../optim/index.ts';
 import { momentsOf, type Optimizer, type System } from '../../systems/index.ts';
 
 export const optimizers = ['adam', 'soap'] as const;
@@ -23,6 +23,14 @@ export interface Hyperparameters {
   /** Epochs between updates of the loss weights; 0: never. */
   readonly updateEvery: number;
   readonly learningRate: number;
+  /** Weights of the loss terms that stay, by term; 1 each unless stated. */
+  readonly weights?: Readonly<Record<string, number>> | undefined;
+  /** epsilon of the causal weights for time; none unless stated. */
+  readonly causal?: number | undefined;
+  /** How the learning rate changes; it stays unless stated. */
+  readonly schedule?: Schedule | undefined;
+  /** SOAP's own options; the usual ones unless stated. */
+  readonly soap?: SoapOptions | undefined;
   /** Share of the old loss weight in an update; the weighting's own unless stated. */
   readonly weightMemory?: number;
 }

@@ -5,7 +5,9 @@ import type { Memory } from './results.ts';
 import {
   errorSource,
   magnitudeSource,
+  rateSource,
   refreshSource,
+  soapPlans,
   startSource,
   stepSource,
   type TrainerOptions,
@@ -13,7 +15,7 @@ import {
 } from './tapes.ts';
 
 /** The programs of a trainer, in the order in which they are created. They never run at once. */
-export type Role = 'step' | 'error' | 'weighting' | 'start' | 'refresh' | 'residuals';
+export type Role = 'step' | 'error' | 'weighting' | 'start' | 'refresh' | 'residuals' | 'rate';
 
 export interface TrainingPlans {
   readonly plans: Readonly<Partial<Record<Role, Plan>> & Record<'step' | 'error', Plan>>;
@@ -27,18 +29,24 @@ export interface TrainingPlans {
   readonly data: { readonly training: readonly DataInput[]; readonly error: readonly DataInput[] };
 }
 
-/** `weighting` is there unless the loss terms keep their weights, `start` and `refresh` are SOAP's, `residuals` adapt points. */
+/**
+ * `weighting` is there unless the loss terms keep their weights, `start` and `refresh` are SOAP's, `residuals` adapt points,
+ * `rate` follows a schedule.
+ */
 export function trainingPlans(options: TrainerOptions, settings: CompileOptions): TrainingPlans {
   const { problem } = options;
   const { model, source: step } = stepSource(options);
   const { model: errors, source: error } = errorSource(problem, countOf(problem.system.evaluation()));
   const soap = options.optimizer === 'soap';
+  const turns = soap && [...soapPlans(problem, options.soap).values()].some(({ factors }) => factors.length > 0);
   const sources = {
     step,
     error,
     ...(options.weighting === 'none' ? {} : { weighting: weightingSource(options) }),
     ...(problem.system.resampling?.adaptive ? { residuals: magnitudeSource(problem) } : {}),
-    ...(soap ? { start: startSource(options), refresh: refreshSource(problem) } : {}),
+    ...(soap ? { start: startSource(options) } : {}),
+    ...(turns ? { refresh: refreshSource(problem, options.soap) } : {}),
+    ...(options.schedule ? { rate: rateSource(options.schedule, problem.runs.length) } : {}),
   };
   const compiled = Object.entries(sources).map(([role, source]) => [role, compile(source, settings)]);
   const { plans, temporaries } = shareTemporaries<Role>(Object.fromEntries(compiled));

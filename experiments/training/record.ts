@@ -43,6 +43,13 @@ export const networkSchema = z.object({
 const positive = z.number().positive().refine(inFloat32);
 const share = z.number().min(0).lt(1);
 
+const warmup = z.int().nonnegative();
+const schedule = z.discriminatedUnion('name', [
+  z.object({ name: z.literal('constant'), warmup }),
+  z.object({ name: z.literal('exponential'), warmup, factor: z.number().positive().max(1), every: z.int().positive() }),
+  z.object({ name: z.literal('cosine'), warmup, final: z.number().min(0).max(1), steps: z.int().positive() }),
+]);
+
 export const hyperparametersSchema = z.object({
   optimizer: z.enum(optimizers),
   betas: z.tuple([share, share]).readonly(),
@@ -50,6 +57,17 @@ export const hyperparametersSchema = z.object({
   weighting: z.enum(weightings),
   updateEvery: z.int().nonnegative(),
   learningRate: positive,
+  weights: z.record(z.string(), positive).optional(),
+  causal: z.number().nonnegative().refine(inFloat32).optional(),
+  schedule: schedule.optional(),
+  soap: z
+    .object({
+      preconditionFrequency: z.int().positive(),
+      shampooBeta: share,
+      weightDecay: z.number().nonnegative().refine(inFloat32),
+      maxPrecondDim: z.int().positive(),
+    })
+    .optional(),
 });
 
 const squares = {
@@ -84,6 +102,7 @@ const asked = z.object({
   seeds: z.array(seed).min(1).readonly(),
   score: z.enum(scores),
   start: z.string().optional(),
+  targetError: positive.optional(),
   kernels,
   id: z.string().optional(),
   coupling,
@@ -164,6 +183,7 @@ export const summarySchema: z.ZodType<Summary> = upgrading(
     kernels,
     finished: z.string().optional(),
     out: z.string().optional(),
+    reached: z.object({ epoch: z.int(), error: z.number() }).optional(),
     stopped: z.string().optional(),
     runs: z.array(result).optional(),
   }),

@@ -62,6 +62,18 @@ export function watchDivergence({ records, terms, score }: Recorded, patience: '
   };
 }
 
+/** Ends the training once no run's error is above a target, and knows where that was. */
+export function untilTarget(target: number, score: Score): { observer: Observer; reached: () => Summary['reached'] } {
+  let reached: Summary['reached'];
+  const observer: Observer = ({ epoch, errors }) => {
+    const error = Math.max(...errors.map((each) => scoreOf(each, score)));
+    if (!(error <= target)) return undefined;
+    reached = { epoch, error };
+    return 'stop';
+  };
+  return { observer, reached: () => reached };
+}
+
 /** `loss term Ru of seed 7 is Infinity at epoch 1`: the run that was lost first, if any was. */
 export function firstLost(
   records: readonly RunRecord[],

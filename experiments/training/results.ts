@@ -27,6 +27,8 @@ export interface Asked {
   readonly score: Score;
   /** The folder of the run whose weights it began with. */
   readonly start?: string | undefined;
+  /** Training ends once the error of every run is at most this. */
+  readonly targetError?: number | undefined;
   /** The version that serves each kernel call. */
   readonly kernels?: Readonly<Record<string, string>> | undefined;
   /** Of a run of a sweep: its name, what set its coupling, the stack it was trained in. */
@@ -137,6 +139,8 @@ export interface Summary extends Result {
   /** ISO 8601; unknown of runs of the first format of train. */
   readonly finished?: string | undefined;
   readonly out?: string | undefined;
+  /** Where the target error was reached: the epoch, and the largest error of the runs. */
+  readonly reached?: { readonly epoch: number; readonly error: number } | undefined;
   /** Why the run ended before its time, if it did. */
   readonly stopped?: string | undefined;
   /** Where several runs share a folder: each of them. */

@@ -16,10 +16,10 @@ import {
 } from '../../systems/index.ts';
 import { readConfig } from '../disk/run-folder.ts';
 
+import { type FirstOrderOptions, firstOrderFor, firstOrderOptions } from './first-order.ts';
 import {
   type GaussNewtonHyperparameters,
   gaussNewtonFor,
-  hyperparametersFor,
   isOfSquares,
   type Precision,
   quasiNewtonFor,
@@ -28,7 +28,7 @@ import {
 import { configSchema } from './record.ts';
 import { type FirstOrderSettings, FORMAT, type TrainSettings } from './results.ts';
 import { thinned } from './thinned.ts';
-import { UsageError } from './usage.ts';
+import { dashed, UsageError } from './usage.ts';
 import { variantOf } from './variants.ts';
 
 export { UsageError };
@@ -36,7 +36,7 @@ export { UsageError };
 /** Epochs of a run unless stated: well under a minute without a GPU. The published runs take 30,000. */
 export const DEFAULT_EPOCHS = 1800;
 
-export interface TrainOptions {
+export interface TrainOptions extends FirstOrderOptions {
   readonly gamma?: number;
   readonly k?: number;
   readonly epsilon?: number;
@@ -52,6 +52,8 @@ export interface TrainOptions {
   readonly seeds?: readonly number[];
   /** The folder of a run whose weights to begin with. */
   readonly start?: string;
+  /** Ends the training once the error of every run is at most this. */
+  readonly targetError?: number;
 }
 
 export type { FirstOrderSettings, TrainSettings };
@@ -59,25 +61,21 @@ export type { FirstOrderSettings, TrainSettings };
 /** Throws {@link UsageError}, ParameterError, UnknownSystemError. */
 export function resolveSettings(of: System | string, options: TrainOptions): FirstOrderSettings {
   const system = asSystem(of);
-  return {
-    ...asked(system, options, DEFAULT_EPOCHS),
-    ...hyperparametersFor(system, {
-      optimizer: options.optimizer ?? 'soap',
-      weighting: options.weighting ?? 'grad-norm',
-      learningRate: options.lr,
-    }),
-  };
+  const all = asked(system, options, DEFAULT_EPOCHS);
+  return { ...all, ...firstOrderFor(system, { ...options, learningRate: options.lr, epochs: all.epochs }) };
 }
 
 /** What is settled whatever the optimizer. */
 function asked(system: System, options: Omit<TrainOptions, 'optimizer'>, epochs: number) {
-  const { gamma, k, epsilon, set, depth, width, activation, seed, seeds, start } = options;
+  const { gamma, k, epsilon, set, depth, width, activation, seed, seeds, start, targetError } = options;
   const shortcuts = Object.fromEntries(
     Object.entries({ gamma, k, epsilon }).filter(([, value]) => value !== undefined),
   ) as Record<string, number>;
   if (seed !== undefined && seeds) throw new UsageError('--seed and --seeds exclude each other');
   const parameters = resolveParameters(system, { ...shortcuts, ...set });
   checkReference(system, parameters);
+  if (targetError !== undefined && Object.keys(system.exact).length === 0)
+    throw new UsageError(`--target-error: ${system.name} has no reference solution, so no error`);
   return {
     system: system.name,
     variant: 'paper',
@@ -92,6 +90,7 @@ function asked(system: System, options: Omit<TrainOptions, 'optimizer'>, epochs:
     seeds: seeds ?? [seed ?? 42],
     score: 'relative',
     ...(start === undefined ? {} : { start }),
+    ...(targetError === undefined ? {} : { targetError }),
   } as const;
 }
 
@@ -120,7 +119,8 @@ export const DEFAULT_STEPS = { 'gauss-newton': 60, ssbroyden: 500, lbfgs: 500 };
 
 const options: Readonly<Record<keyof AnyTrainOptions, true>> = {
   ...{ gamma: true, k: true, epsilon: true, set: true, optimizer: true, weighting: true, epochs: true, lr: true },
-  ...{ width: true, depth: true, activation: true, seed: true, seeds: true, start: true },
+  ...{ width: true, depth: true, activation: true, seed: true, seeds: true, start: true, targetError: true },
+  ...firstOrderOptions,
   ...{ momentum: true, damping: true, adaptive: true, blocks: true, boundaryWeight: true, precision: true, thin: true },
   gram: true,
 };
@@ -149,6 +149,8 @@ export function settingsFor(of: System | string, options: AnyTrainOptions): Trai
     demandNone(squares, 'gauss-newton, ssbroyden and lbfgs');
     return resolveSettings(of, { ...rest, ...(optimizer === undefined ? {} : { optimizer }) });
   }
+  const foreign = Object.keys(firstOrderOptions).map((name) => [name, rest[name as keyof FirstOrderOptions]]);
+  demandNone(Object.fromEntries(foreign), 'adam and soap');
   if (rest.lr !== undefined) throw new UsageError(`--lr: ${optimizer} finds the length of its steps itself`);
   if (rest.weighting !== undefined && rest.weighting !== 'none')
     throw new UsageError(`--weighting: ${optimizer} weighs conditions by --boundary-weight alone`);
@@ -163,8 +165,6 @@ function demandNone(options: object, owners: string): void {
   const given = Object.entries(options).find(([, value]) => value !== undefined);
   if (given) throw new UsageError(`--${dashed(given[0])} is an option of --optimizer ${owners}`);
 }
-
-const dashed = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 /** Settings of a run that is continued, with more epochs if asked for. Throws {@link UsageError}. */
 export function resumedSettings(

@@ -2,7 +2,7 @@
  * Steps of a trainer, handed to the device block by block: losses and errors are noted there and read back once a block.
  * The state after each block stays on the device, so that a run that is lost can go back though the host has read no state.
  */
-import { type Device, Recorder, SavedValues, type Sequence } from '../../engine/index.ts';
+import { type Device, type Program, Recorder, SavedValues, type Sequence } from '../../engine/index.ts';
 import { eigenvectors, REFRESH_EVERY } from '../../optim/index.ts';
 import { LEARNED, learnedValues } from '../../systems/index.ts';
 import type { Block, Reading, Snapshot } from './loop.ts';
@@ -10,13 +10,15 @@ import type { TrainingPlans } from './plans.ts';
 import { errorsFrom, finiteOnes, type Programs } from './programs.ts';
 import { hasFiniteState } from './recorder.ts';
 import { movesAt, pointInputs, resample } from './resampling.ts';
-import { soapPlans, type TrainerOptions } from './tapes.ts';
+import { CAUSALITY, soapPlans, type TrainerOptions } from './tapes.ts';
 
 /** States that are kept: after the block under way, after the one that is looked at, and before it. */
 const KEPT = 3;
 
-type Note = 'started' | 'losses' | 'weights' | 'learned' | 'relative' | 'rmse';
+type Note = 'started' | 'losses' | 'weights' | 'learned' | 'lr' | 'causality' | 'relative' | 'rmse';
 type Noted = Readonly<Partial<Record<Note, Float32Array>>>;
+/** Notes of a look that the facts of a reading are made of, by run. */
+const PER_RUN = ['lr', 'causality'] as const;
 
 interface Kept {
   readonly epoch: number;
@@ -38,6 +40,8 @@ export class Stepper {
   readonly stateNames: readonly string[];
   readonly #machine: Machine;
   readonly #recorder: Recorder<Note>;
+  /** What is noted at a look. */
+  readonly #noted: readonly Note[];
   /** The oldest first. */
   #kept: Kept[] = [];
 
@@ -47,19 +51,11 @@ export class Stepper {
     const { step, refresh } = machine.programs;
     const state = { ...step.plan.state, ...refresh?.plan.state };
     this.stateNames = [...new Set([...Object.keys(state), 'weights', ...pointInputs(machine)])];
+    this.#noted = (Object.keys(noting(machine)) as Note[]).filter((name) => name !== 'losses' && name !== 'started');
   }
 
   static async create(machine: Machine): Promise<Stepper> {
-    const { step, start, error } = machine.programs;
-    const recorder = await Recorder.create<Note>(machine.device, {
-      losses: { program: step, name: 'losses' },
-      weights: { program: step, name: 'weights' },
-      ...(LEARNED in step.plan.inputs ? { learned: { program: step, name: LEARNED } } : {}),
-      ...(start ? { started: { program: start, name: 'losses' } } : {}),
-      ...(machine.compiled.fields.length > 0
-        ? { relative: { program: error, name: 'relative' }, rmse: { program: error, name: 'rmse' } }
-        : {}),
-    });
+    const recorder = await Recorder.create<Note>(machine.device, noting(machine));
     return new Stepper(machine, recorder);
   }
 
@@ -114,18 +110,14 @@ export class Stepper {
     return { started, done: Promise.resolve({ finished: performance.now(), readings }) };
   }
 
-  /** What is noted at a look, as often as there are looks. */
+  /** What is noted at looks, once at each. */
   #noting(looks: number): Partial<Record<Note, number>> {
-    return {
-      weights: looks,
-      ...(this.#learns ? { learned: looks } : {}),
-      ...(this.#compares ? { relative: looks, rmse: looks } : {}),
-    };
+    return Object.fromEntries(this.#noted.map((name) => [name, looks]));
   }
 
   #note(sequence: Sequence<Note>): void {
     sequence.run(this.#machine.programs.error);
-    for (const name of Object.keys(this.#noting(1)) as Note[]) sequence.note(name);
+    for (const name of this.#noted) sequence.note(name);
   }
 
   /** The state after an epoch, where it is kept: after the last look of each of the latest blocks it is. */
@@ -140,7 +132,7 @@ export class Stepper {
       const from = this.#kept.findLast((kept) => kept.epoch <= epoch);
       if (!from) return false;
       from.values.restore();
-      this.epoch = from.epoch;
+      this.#setEpoch(from.epoch);
       await this.run(epoch - from.epoch);
       if (hasFiniteState(await this.snapshot())) return true;
     }
@@ -155,7 +147,7 @@ export class Stepper {
 
   restore({ epoch, values }: Snapshot): void {
     for (const name of this.stateNames) this.#machine.programs.step.write(name, values[name]!);
-    this.epoch = epoch;
+    this.#setEpoch(epoch);
     this.#forget();
   }
 
@@ -163,22 +155,22 @@ export class Stepper {
     this.#forget();
   }
 
-  get #learns(): boolean {
-    return LEARNED in this.#machine.programs.step.plan.inputs;
-  }
-
-  get #compares(): boolean {
-    return this.#machine.compiled.fields.length > 0;
+  /** So many steps are taken, says the program of the learning rate as well. */
+  #setEpoch(epoch: number): void {
+    this.epoch = epoch;
+    this.#machine.programs.rate?.write('step', [epoch]);
   }
 
   /** Appends the steps up to an epoch. */
   #append(sequence: Sequence<Note>, until: number): void {
-    const { step, refresh } = this.#machine.programs;
+    const { step, refresh, rate } = this.#machine.programs;
+    const { preconditionFrequency = REFRESH_EVERY } = this.#machine.options.soap ?? {};
     for (; this.epoch < until; this.epoch++) {
       this.#appendWeighting(sequence);
+      if (rate) sequence.run(rate);
       sequence.run(step);
       // SOAP counts its steps from the second epoch on.
-      if (refresh && this.epoch % REFRESH_EVERY === 0) sequence.run(refresh);
+      if (refresh && this.epoch % preconditionFrequency === 0) sequence.run(refresh);
       sequence.note('losses');
     }
   }
@@ -197,13 +189,13 @@ export class Stepper {
     sequence.run(programs.start);
     sequence.note('started');
     const { started } = await sequence.finish();
-    for (const [theta, { factors }] of soapPlans(options.problem)) {
+    for (const [theta, { factors }] of soapPlans(options.problem, options.soap)) {
       for (const { size, count } of factors) {
         const matrices = finiteOnes(await programs.step.read(`${theta}.L.${size}`), size);
         programs.step.write(`${theta}.Q.${size}`, eigenvectors(matrices, count, size));
       }
     }
-    this.epoch = 1;
+    this.#setEpoch(1);
     return started;
   }
 
@@ -231,21 +223,46 @@ export class Stepper {
     const { fields, terms } = this.#machine.compiled;
     const { problem } = this.#machine.options;
     const R = problem.runs.length;
-    const learned = (noted.learned?.length ?? 0) / looks.length;
-    const row = (values: Float32Array | undefined, k: number, size: number) =>
-      values?.subarray(k * size, (k + 1) * size);
+    const row = (name: Note, k: number) => {
+      const values = noted[name];
+      return values?.subarray((k * values.length) / looks.length, ((k + 1) * values.length) / looks.length);
+    };
+    // SOAP's first epoch takes no step, so there is no rate of it and no weight.
+    const stepped = (epoch: number) => epoch > 1 || !this.#machine.programs.start;
     return looks.map((epoch, k) => {
       const before = k === 0 ? from : looks[k - 1]!;
       const [begin, end] = [before - from, epoch - from].map((steps) => steps * R * terms.length);
+      const learned = row('learned', k);
+      const perRun = stepped(epoch)
+        ? PER_RUN.flatMap((name) => (noted[name] ? [[name, [...row(name, k)!]] as const] : []))
+        : [];
       return {
         ...{ from: before, epoch },
         losses: noted.losses!.subarray(begin, end),
-        weights: row(noted.weights, k, R * terms.length)!,
-        errors: errorsFrom(row(noted.relative, k, R * fields.length), row(noted.rmse, k, R * fields.length), fields, R),
-        facts: noted.learned ? learnedValues(problem, row(noted.learned, k, learned)!) : {},
+        weights: row('weights', k)!,
+        errors: errorsFrom(row('relative', k), row('rmse', k), fields, R),
+        facts: { ...Object.fromEntries(perRun), ...(learned ? learnedValues(problem, learned) : {}) },
       };
     });
   }
+}
+
+/** What is noted, and of which program. */
+function noting({
+  programs,
+  compiled,
+}: Machine): Partial<Record<Note, { readonly program: Program; readonly name: string }>> {
+  const { step, start, error, rate } = programs;
+  const of = (program: Program, name: string) => ({ program, name });
+  return {
+    losses: of(step, 'losses'),
+    weights: of(step, 'weights'),
+    ...(LEARNED in step.plan.inputs ? { learned: of(step, LEARNED) } : {}),
+    ...(rate ? { lr: of(step, 'lr') } : {}),
+    ...(CAUSALITY in step.plan.outputs ? { causality: of(step, CAUSALITY) } : {}),
+    ...(start ? { started: of(start, 'losses') } : {}),
+    ...(compiled.fields.length > 0 ? { relative: of(error, 'relative'), rmse: of(error, 'rmse') } : {}),
+  };
 }
 
 function joined(given: readonly (Float32Array | undefined)[]): Float32Array {

@@ -28,6 +28,7 @@ import {
   ofRun,
   recordFrom,
   recording,
+  untilTarget,
   watchDivergence,
 } from './recorder.ts';
 import { FORMAT, type Line, type Memory, type RunRecord, type Summary } from './results.ts';
@@ -109,7 +110,8 @@ async function trainInto(folder: RunFolder, trainer: RunTrainer, session: Sessio
   const { settings, signal, observe, out, device, checkpointEvery = CHECKPOINT_EVERY_MS, track: asked = [] } = session;
   const { terms } = trainer;
   const { runs } = trainer.options.problem;
-  const { score } = settings;
+  const { score, targetError } = settings;
+  const goal = targetError === undefined ? undefined : untilTarget(targetError, score);
   const records = recordsOf(looksIn(folder), runs, settings);
   const begun = await trainer.snapshot();
   const passed: number[] = [];
@@ -140,6 +142,7 @@ async function trainInto(folder: RunFolder, trainer: RunTrainer, session: Sessio
     ),
     ...(progress ? [newest(progress.observer)] : []),
     ...(observe ? [observe] : []),
+    ...(goal ? [goal.observer] : []),
   ];
   const outcome = await loop(trainer, {
     epochs: settings.epochs,
@@ -151,9 +154,10 @@ async function trainInto(folder: RunFolder, trainer: RunTrainer, session: Sessio
   if (lost && !(await trainer.goBack(passed))) await trainer.restore(begun);
   // Steps that were under way when an observer ended the training are taken back.
   if (outcome.ending === 'stopped' && !lost && trainer.epoch > passed.at(-1)!) await trainer.goBack(passed);
-  const early = outcome.ending === 'finished' ? undefined : `${outcome.ending} at epoch ${trainer.epoch}`;
+  const reached = goal?.reached();
+  const early = outcome.ending === 'finished' || reached ? undefined : `${outcome.ending} at epoch ${trainer.epoch}`;
   const stopped = lost ?? early;
-  const summary = await finish(folder, trainer, { settings, out, device, records, outcome, stopped });
+  const summary = await finish(folder, trainer, { settings, out, device, records, outcome, reached, stopped });
   if (lost) throw new DivergenceError(`${lost}; the last good weights are in ${out}`, summary);
   return summary;
 }
@@ -189,16 +193,17 @@ function recordsOf(lines: readonly Line[], runs: readonly Run[], { score }: Trai
 interface Ended extends Pick<Session, 'settings' | 'out' | 'device'> {
   readonly records: readonly RunRecord[];
   readonly outcome: Outcome;
+  readonly reached: Summary['reached'];
   readonly stopped: string | undefined;
 }
 
 /** Writes weights, a checkpoint, a picture and the summary of a run that has ended. */
 async function finish(folder: RunFolder, trainer: RunTrainer, ended: Ended): Promise<TrainSummary> {
-  const { settings, out, device, records, outcome, stopped } = ended;
+  const { settings, out, device, records, outcome, reached, stopped } = ended;
   const { system, stacks, runs } = trainer.options.problem;
   const predictions = await trainer.predictions();
   const found = await summaryOf(trainer, { settings, device, records, pace: outcome.pace, stopped });
-  const summary: TrainSummary = { ...found, out };
+  const summary: TrainSummary = { ...found, out, ...(reached === undefined ? {} : { reached }) };
   writeWeights(folder, stacks, await trainer.thetas(), runs);
   writeCheckpoint(folder, await trainer.snapshot(), trainer.stateShapes(), settings);
   const exact = trainer.exact(0);

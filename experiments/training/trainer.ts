@@ -3,7 +3,10 @@
  * set of buffers, and moves numbers in and out. It knows nothing of files, progress or the command line.
  */
 import type { CompileOptions, Device, Library, Plan, Program } from '../../engine/index.ts';
+import { scheduleNumbers } from '../../optim/index.ts';
 import {
+  CAUSAL,
+  CAUSAL_SLICES,
   type Coordinates,
   EVALUATION,
   initialThetas,
@@ -12,6 +15,7 @@ import {
   LEARNED,
   learnedValues,
   type Problem,
+  sliceEnds,
 } from '../../systems/index.ts';
 import { type Choices, preferred, servedBy } from '../adapter/choices.ts';
 import type { Block, Errors, Facts, Snapshot, Trainable } from './loop.ts';
@@ -19,7 +23,7 @@ import { memoryOf, type TrainingPlans, trainingPlans } from './plans.ts';
 import { errorsFrom, fill, type Programs, programsOf } from './programs.ts';
 import type { Memory } from './results.ts';
 import { type Machine, Stepper } from './stepper.ts';
-import type { TrainerOptions } from './tapes.ts';
+import { optimizerSettings, type TrainerOptions } from './tapes.ts';
 
 export interface Backend {
   readonly library: Library;
@@ -116,9 +120,16 @@ export class Trainer implements RunTrainer {
     const onEvaluation = runs.map((run) => ({ ...run, points: { [EVALUATION]: trainer.evaluation } }));
     fill(step, inputValues(problem, data.training));
     fill(error, inputValues({ system, runs: onEvaluation }, data.error));
-    step.write('weights', new Array(runs.length * terms.length).fill(1));
-    step.write('lr', new Array(runs.length).fill(options.learningRate));
-    step.write('settings', [...options.betas, options.optimizerEpsilon]);
+    const { learningRate, schedule, causal, weights = {} } = options;
+    const perRun = (value: number) => new Array(runs.length).fill(value);
+    step.write(
+      'weights',
+      runs.flatMap(() => terms.map((term) => weights[term] ?? 1)),
+    );
+    step.write('lr', perRun(learningRate));
+    step.write('settings', optimizerSettings(options));
+    if (schedule) fill(programs.rate!, { step: [0], base: perRun(learningRate), schedule: scheduleNumbers(schedule) });
+    if (causal !== undefined) fill(step, { [CAUSAL]: perRun(causal), [CAUSAL_SLICES]: sliceEnds(system) });
     trainer.setTheta(initialThetas(problem));
     return trainer;
   }

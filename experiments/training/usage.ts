@@ -4,3 +4,6 @@ import { UserError } from '../../engine/index.ts';
 export class UsageError extends UserError {
   override readonly name = 'UsageError';
 }
+
+/** `boundaryWeight` as it is typed: `boundary-weight`. */
+export const dashed = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
