@@ -89,6 +89,18 @@ describe('a program that trains', () => {
     expect(() => loadRun(at('parts'), { system: thermoelasticity })).toThrow('holds a run of decay');
   });
 
+  it('ends at the target error, though steps beyond it were under way', async () => {
+    const options = { device, optimizer: 'adam', lr: 0.02, epochs: 2000, targetError: 0.1 } as const;
+    const { reached, ...summary } = await train(decay, { ...options, out: at('target') });
+    expect(reached!.epoch).toBeLessThan(2000);
+    expect(reached!.epoch % 25).toBe(0);
+    expect(reached!.error).toBeLessThanOrEqual(0.1);
+    expect(summary).toMatchObject({ epochs: reached!.epoch, final: { error: reached!.error } });
+    expect(summary.stopped).toBeUndefined();
+    expect(JSON.parse(readFileSync(join(at('target'), 'config.json'), 'utf8'))).toMatchObject({ targetError: 0.1 });
+    expect(loadRun(at('target'), { system: decay }).summary.reached).toEqual(reached);
+  });
+
   it('ends at once where the signal is aborted, and leaves what goes on', async () => {
     const options = { device, optimizer: 'adam', out: at('aborted'), epochs: 25 } as const;
     const summary = await train(decay, { ...options, signal: { aborted: true } });
