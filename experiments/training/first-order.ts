@@ -93,7 +93,8 @@ function scheduleFor(options: ScheduleOptions, epochs: number): Schedule | undef
   for (const [option, owner] of Object.entries(OWNERS))
     if (options[option as keyof typeof OWNERS] !== undefined && owner !== name)
       throw new UsageError(`--${dashed(option)} is an option of --schedule ${owner}`);
-  if (warmup > epochs) throw new UsageError(`--warmup ${warmup} is longer than the training, ${epochs} epochs`);
+  if (warmup > 0 && warmup > epochs)
+    throw new UsageError(`--warmup ${warmup} is longer than the training, ${epochs} epochs`);
   switch (name) {
     case 'constant':
       return warmup > 0 ? { name, warmup } : undefined;
