@@ -24,6 +24,7 @@ import {
   type Precision,
   quasiNewtonFor,
   type Trainable,
+  trainable,
 } from './hyperparameters.ts';
 import { configSchema } from './record.ts';
 import { type FirstOrderSettings, FORMAT, type TrainSettings } from './results.ts';
@@ -142,6 +143,8 @@ export function checkSettings(settings: TrainSettings): void {
 /** Settings of a run by any optimizer. Throws {@link UsageError}, ParameterError, UnknownSystemError. */
 export function settingsFor(of: System | string, options: AnyTrainOptions): TrainSettings {
   const { momentum, damping, adaptive, blocks, gram, boundaryWeight, precision, thin, optimizer, ...rest } = options;
+  if (optimizer !== undefined && !trainable.includes(optimizer))
+    throw new UsageError(`optimizer: there is no ${optimizer}${nearest(optimizer, trainable)}`);
   const squares = { boundaryWeight, precision, thin };
   const own = { momentum, damping, adaptive, blocks, gram };
   if (optimizer === undefined || optimizer === 'adam' || optimizer === 'soap') {

@@ -39,7 +39,7 @@ describe('mistakes of a program', () => {
     [{ epoch: 10 }, 'there is no option epoch; did you mean epochs?'],
     [{ epochs: -1 }, /^epochs: /],
     [{ lr: 'fast' }, /^learningRate: /],
-    [{ optimizer: 'sopa' }, /^optimizer: /],
+    [{ optimizer: 'sopa' }, 'optimizer: there is no sopa; did you mean soap?'],
     [{ width: 1.5 }, /^network.width: /],
     [{ set: { speed: 1 } }, /has no parameter speed/],
     [{ track: ['dvcc'] }, '--track: there is no dvcc; did you mean dvc?'],
