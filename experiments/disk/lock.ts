@@ -70,7 +70,14 @@ function acquire(folder: string, path: string): Acquired {
     if (found === undefined) continue;
     if (!isStale(path, found)) throw inUse(folder, path, found);
     // Who has the claim to a stale lock may replace it, and nobody else: claims are locks themselves.
-    const claim = acquire(folder, `${path}.${nameOf(found)}${CLAIM}`);
+    let claim: Acquired;
+    try {
+      claim = acquire(folder, `${path}.${nameOf(found)}${CLAIM}`);
+    } catch (error) {
+      // Whoever has the claim now may have come too late itself: then the lock says who has it.
+      if (contentsOf(path) !== found) continue;
+      throw error;
+    }
     try {
       if (contentsOf(path) !== found) continue;
       replaceFile(path, contents);

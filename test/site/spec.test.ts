@@ -28,9 +28,13 @@ function link(spec: Spec): URLSearchParams {
   return address;
 }
 
-it('offers every file of the gallery', () => {
+/** Of the gallery, but not on the page: their references take seconds, or they learn from measurements, which it does not show. */
+const LEFT_OUT = ['allen-cahn', 'arrhenius', 'burgers-inverse', 'cavity', 'conductivity', 'convection', 'terzaghi'];
+
+it('offers every other file of the gallery', () => {
   const files = readdirSync(join(import.meta.dirname, '../../examples')).filter((name) => name.endsWith('.mjs'));
-  expect(gallery.map(({ name }) => `${name}.mjs`).sort()).toEqual(files.sort());
+  const names = [...gallery.map(({ name }) => name), ...LEFT_OUT];
+  expect(names.map((name) => `${name}.mjs`).sort()).toEqual(files.sort());
 });
 
 it('is restored by a link', () => {
