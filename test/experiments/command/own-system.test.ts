@@ -198,7 +198,7 @@ describe('is refused in one line', () => {
     [
       'an optimizer that no sweep knows',
       ['sweep', 'own.json', '--optimizer', 'adam,sgd'],
-      /one of adam, soap, not sgd/,
+      /one of adam, soap, gauss-newton, not sgd/,
     ],
     [
       'a weighting that is not there',
