@@ -201,8 +201,9 @@ interface Ended extends Pick<Session, 'settings' | 'out' | 'device'> {
 async function finish(folder: RunFolder, trainer: RunTrainer, ended: Ended): Promise<TrainSummary> {
   const { settings, out, device, records, outcome, reached, stopped } = ended;
   const { system, stacks, runs } = trainer.options.problem;
-  const predictions = await trainer.predictions();
   const found = await summaryOf(trainer, { settings, device, records, pace: outcome.pace, stopped });
+  // Those of the errors that the summary has just computed: a run that was resumed at its end has had no look before.
+  const predictions = await trainer.predictions();
   const summary: TrainSummary = { ...found, out, ...(reached === undefined ? {} : { reached }) };
   writeWeights(folder, stacks, await trainer.thetas(), runs);
   writeCheckpoint(folder, await trainer.snapshot(), trainer.stateShapes(), settings);
